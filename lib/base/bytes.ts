@@ -1,0 +1,81 @@
+/** Byte strings, as WebCrypto wants them: never backed by shared memory. */
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+const encoder = new TextEncoder();
+const strictDecoder = new TextDecoder("utf-8", { fatal: true });
+
+/** Encodes text as UTF-8. */
+export function utf8(text: string): Bytes {
+  return encoder.encode(text);
+}
+
+/**
+ * Decodes UTF-8.
+ *
+ * @throws {TypeError} when the bytes are not well-formed UTF-8
+ */
+export function fromUtf8(bytes: Uint8Array): string {
+  return strictDecoder.decode(bytes);
+}
+
+/** Lower-case hexadecimal, two digits a byte. */
+export function toHex(bytes: Uint8Array): string {
+  return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
+}
+
+/**
+ * Reads what {@linkcode toHex} writes; upper case is accepted.
+ *
+ * @throws {SyntaxError} when the text is not an even number of hex digits
+ */
+export function fromHex(text: string): Bytes {
+  if (!/^(?:[0-9a-fA-F]{2})*$/.test(text)) {
+    throw new SyntaxError("Cannot read hexadecimal: not pairs of hex digits");
+  }
+  return Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+}
+
+/** Standard base64 with padding (RFC 4648 §4). */
+export function toBase64(bytes: Uint8Array): string {
+  let binary = "";
+  for (const byte of bytes) binary += String.fromCharCode(byte);
+  return btoa(binary);
+}
+
+/**
+ * Reads standard base64, strictly: what is accepted encodes back to the same
+ * text.
+ *
+ * @throws {SyntaxError} when the text is not canonical base64
+ */
+export function fromBase64(text: string): Bytes {
+  let binary: string;
+  try {
+    binary = atob(text);
+  } catch (cause) {
+    throw new SyntaxError("Cannot read base64: invalid character or length", {
+      cause,
+    });
+  }
+  const bytes = Uint8Array.from(binary, (c) => c.charCodeAt(0));
+  if (toBase64(bytes) !== text) {
+    throw new SyntaxError("Cannot read base64: not in its canonical form");
+  }
+  return bytes;
+}
+
+/** Joins byte strings into a new one. */
+export function concat(...parts: readonly Uint8Array[]): Bytes {
+  const joined = new Uint8Array(parts.reduce((n, part) => n + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
+}
+
+/** Whether two PUBLIC byte strings are equal; secrets use `timingSafeEqual`. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}

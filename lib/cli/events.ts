@@ -1,0 +1,138 @@
+import { formatDuration, formatTime } from "../base/time.ts";
+import type { Output } from "./output.ts";
+
+/** A certificate that the node holds from now on. Times in milliseconds. */
+interface NewCertificate {
+  readonly node: string;
+  readonly serial: string;
+  readonly notBefore: number;
+  readonly notAfter: number;
+  readonly issuer: string;
+}
+
+/** What a command that goes on running tells its operator. */
+export type RunEvent =
+  | {
+    readonly event: "ready";
+    readonly cluster: string;
+    readonly node: string;
+    /** Where it listens, `host:port`, with the port that it really got. */
+    readonly listen: string;
+    /** `sha256:<hex>` of the cluster's root. */
+    readonly rootDigest: string;
+    /** Where others reach it, `host:port`. */
+    readonly managers?: readonly string[];
+    /** From `manager init` only: journals keep what they are given. */
+    readonly joinTokens?: { readonly worker: string; readonly manager: string };
+  }
+  | { readonly event: "joined" } & NewCertificate
+  | { readonly event: "renewed" } & NewCertificate
+  | {
+    readonly event: "connected";
+    readonly node: string;
+    /** Address of the manager that holds the session. */
+    readonly manager: string;
+  }
+  | {
+    /** The session is interrupted; moving to a new connection is no reason. */
+    readonly event: "disconnected";
+    readonly node: string;
+    readonly manager: string;
+    readonly reason: string;
+  }
+  | {
+    readonly event: "root-changed";
+    readonly node: string;
+    readonly rootDigest: string;
+  }
+  | { readonly event: "stopped"; readonly reason: string };
+
+/** Where events go. */
+export type EventSink = (event: RunEvent) => void;
+
+/**
+ * Writes events to standard output: for programs one JSON object a line, with
+ * the time `at` which each was told; for people as text. Never waits.
+ */
+export function eventWriter(
+  output: Pick<Output, "postJson" | "postLines">,
+  { json, now }: { readonly json: boolean; readonly now: () => number },
+): EventSink {
+  return (event) => {
+    if (json) output.postJson(eventObject(event, now()));
+    else output.postLines(eventLines(event, now()));
+  };
+}
+
+/** An event as programs read it; times are ISO 8601. */
+function eventObject(
+  event: RunEvent,
+  at: number,
+): Readonly<Record<string, unknown>> {
+  const { event: name, ...rest } = event;
+  const stamped = { event: name, at: new Date(at).toISOString(), ...rest };
+  if (!("notAfter" in event)) return stamped;
+  return {
+    ...stamped,
+    notBefore: formatTime(event.notBefore),
+    notAfter: formatTime(event.notAfter),
+  };
+}
+
+/** An event as people read it. */
+function eventLines(event: RunEvent, at: number): string[] {
+  const line = (text: string) => [`${formatTime(at)} ${text}`];
+  switch (event.event) {
+    case "ready":
+      return [
+        ...line(`ready: manager ${event.node} listens on ${event.listen}`),
+        ...readyLines(event),
+      ];
+    case "joined":
+      return line(`joined as ${event.node}: ${validity(event, at)}`);
+    case "renewed":
+      return line(`renewed the certificate: ${validity(event, at)}`);
+    case "connected":
+      return line(`connected to manager ${event.manager}`);
+    case "disconnected":
+      return line(
+        `disconnected from manager ${event.manager}: ${event.reason}`,
+      );
+    case "root-changed":
+      return line(`changed the root: ${event.rootDigest}`);
+    case "stopped":
+      return line(`stopped: ${event.reason}`);
+  }
+}
+
+function readyLines(event: RunEvent & { event: "ready" }): string[] {
+  const lines = [
+    `  cluster  ${event.cluster}`,
+    `  root     ${event.rootDigest}`,
+  ];
+  if (!event.joinTokens) return lines;
+  const { worker, manager } = event.joinTokens;
+  return [
+    ...lines,
+    "",
+    "Join token for workers, and then for managers (secrets):",
+    `  ${worker}`,
+    `  ${manager}`,
+    "",
+    "To add a worker, put its token in a file on its machine and run there:",
+    `  ${joinLine(event.managers ?? [event.listen])}`,
+    "",
+  ];
+}
+
+/** The command that joins a worker by these addresses. */
+export function joinLine(managers: readonly string[]): string {
+  return ["swarmd worker join --token-file FILE", ...managers].join(" ");
+}
+
+function validity(certificate: NewCertificate, at: number): string {
+  const { serial, notAfter } = certificate;
+  return `serial ${serial}, valid for ${formatDuration(notAfter - at)} until ${
+    formatTime(notAfter)
+  }`;
+}

@@ -1,0 +1,201 @@
+import { type Bytes, fromBase64, toBase64 } from "../base/bytes.ts";
+import { SwarmdError } from "../base/errors.ts";
+import { CLUSTER_KEY_VERSION } from "../cluster/cluster.ts";
+import type { Store } from "../cluster/store.ts";
+import { openIdentityFiles } from "../disk/identity_files.ts";
+import { machineFacts } from "../disk/machine.ts";
+import { createSecretFile, readSecretFile } from "../disk/secret_file.ts";
+import { holdsAnything } from "../disk/state_directory.ts";
+import { makeCluster } from "../manager/bootstrap.ts";
+import { openAuthority } from "../manager/authority.ts";
+import { ManagerApi } from "../manager/local_api.ts";
+import { Manager } from "../manager/manager.ts";
+import { systemClock, systemCrypto, systemRandom } from "../net/system.ts";
+import { listenTls } from "../net/tls_server.ts";
+import { formatDigest, rootDigest } from "../pki/root_digest.ts";
+import { formatEndpoint } from "../rpc/endpoint.ts";
+import { localSigner } from "../signer/local.ts";
+import { openSqliteStore } from "../store/sqlite.ts";
+import { advertisedByDefault } from "./advertise.ts";
+import { type Daemon, openDaemon } from "./daemon.ts";
+import { EXIT_CODES } from "./exit_codes.ts";
+import type { ManagerInit, ManagerOptions } from "./options.ts";
+import {
+  type ManagerPlace,
+  readManagerPlace,
+  writeManagerPlace,
+} from "./manager_place.ts";
+import { VERSION } from "./version.ts";
+
+const KEY_BYTES = 32;
+
+/** Composition root of the manager: the one place that knows its adapters. */
+export async function runManager(options: ManagerOptions): Promise<number> {
+  const { stateDir, init } = options;
+  if (init) await refuseUsed(stateDir);
+  const command = init ? "manager init" : "manager run";
+  await using daemon = await openDaemon(options, command);
+  if (init) await refuseUsed(stateDir);
+  const keyRing = await openKeyRing(stateDir, init !== undefined);
+  const store = await openSqliteStore(`${stateDir}/swarmd.db`, {
+    create: init !== undefined,
+    logger: daemon.logger,
+  });
+  try {
+    const place = init
+      ? await initialise(store, { init, keyRing, stateDir })
+      : await readManagerPlace(stateDir);
+    await serve(daemon, options, { store, keyRing, place });
+    return EXIT_CODES.ok.number;
+  } finally {
+    await store.close();
+  }
+}
+
+type KeyRing = ReadonlyMap<number, Bytes>;
+
+interface Opened {
+  readonly store: Store;
+  readonly keyRing: KeyRing;
+  readonly place: ManagerPlace;
+}
+
+/** Before anything is touched: a half-deleted directory never becomes a new cluster (W30). */
+async function refuseUsed(stateDir: string): Promise<void> {
+  const found = await holdsAnything(stateDir);
+  if (found.length === 0) return;
+  throw new SwarmdError(
+    "already-initialised",
+    `Cannot make a cluster in "${stateDir}": found ${found.join(", ")}`,
+    {
+      verdict: "stop",
+      hint:
+        "Serve what is there with `swarmd manager run`, or name an empty directory with --state-dir",
+    },
+  );
+}
+
+async function openKeyRing(stateDir: string, make: boolean): Promise<KeyRing> {
+  const path = `${stateDir}/cluster.key`;
+  if (make) {
+    const key = toBase64(systemRandom.bytes(KEY_BYTES));
+    await createSecretFile(path, `${CLUSTER_KEY_VERSION}:${key}\n`);
+  }
+  const text = await readSecretFile(path);
+  const [, version, key] = /^(\d{1,9}):(\S+)\n?$/.exec(text ?? "") ?? [];
+  if (version === undefined || key === undefined) {
+    throw new SwarmdError(
+      text === undefined ? "not-initialised" : "damaged-state",
+      text === undefined
+        ? `Cannot serve "${stateDir}": it holds no cluster`
+        : `Cannot read "${path}": found no key of the form VERSION:BASE64`,
+      { verdict: "stop", hint: "Make a cluster with `swarmd manager init`" },
+    );
+  }
+  return new Map([[Number(version), fromBase64(key)]]);
+}
+
+async function initialise(
+  store: Store,
+  plan: {
+    readonly init: ManagerInit;
+    readonly keyRing: KeyRing;
+    readonly stateDir: string;
+  },
+): Promise<ManagerPlace> {
+  const { init: { listen, leafLifeMs, drill }, keyRing, stateDir } = plan;
+  const given = plan.init.advertise;
+  const advertise = given.length > 0 ? given : advertisedByDefault(listen);
+  const place = { listen, advertise };
+  await writeManagerPlace(stateDir, place);
+  await makeCluster(store, {
+    crypto: systemCrypto,
+    random: systemRandom,
+    now: systemClock.now(),
+    clusterKey: keyRing.get(CLUSTER_KEY_VERSION) ?? new Uint8Array(),
+    leafLifeMs,
+    drill,
+  });
+  return place;
+}
+
+async function serve(
+  daemon: Daemon,
+  options: ManagerOptions,
+  { store, keyRing, place }: Opened,
+): Promise<void> {
+  const { stateDir } = options;
+  const parts = { store, keyRing, crypto: systemCrypto };
+  const authority = await openAuthority(parts);
+  const { hostname, os, arch } = await machineFacts(VERSION);
+  const manager = new Manager({
+    ports: {
+      ...parts,
+      clock: systemClock,
+      random: systemRandom,
+      logger: daemon.logger,
+      identity: await openIdentityFiles(stateDir),
+      signer: localSigner(systemCrypto, authority),
+      listen: (credentials, accept) =>
+        listenTls({
+          listen: place.listen,
+          credentials,
+          accept,
+          clock: systemClock,
+          logger: daemon.logger,
+        }),
+    },
+    settings: {
+      version: VERSION,
+      hostname,
+      os,
+      arch,
+      advertise: place.advertise,
+    },
+    keyRing,
+    event: daemon.event,
+  });
+  const api = new ManagerApi({
+    manager,
+    ...parts,
+    clock: systemClock,
+    version: VERSION,
+  });
+  await using operators = await daemon.serveOperators((r) => api.answer(r));
+  void operators;
+  await manager.run(daemon.signal, async () => {
+    const listen = manager.endpoint ?? place.listen;
+    await writeManagerPlace(stateDir, { ...place, listen });
+    await announce(daemon, manager, { store, ...options, listen, authority });
+  });
+  daemon.event({ event: "stopped", reason: String(daemon.signal.reason) });
+}
+
+async function announce(
+  daemon: Daemon,
+  manager: Manager,
+  facts: {
+    readonly store: Store;
+    readonly init?: ManagerInit;
+    readonly listen: ManagerPlace["listen"];
+    readonly authority: { readonly root: { readonly der: Bytes } };
+  },
+): Promise<void> {
+  const cluster = facts.store.view((view) => view.get("cluster", "cluster"));
+  const digest = await rootDigest(systemCrypto, facts.authority.root.der);
+  const { tokens } = manager;
+  daemon.event({
+    event: "ready",
+    cluster: cluster?.id ?? "",
+    node: manager.nodeId,
+    listen: formatEndpoint(facts.listen),
+    rootDigest: formatDigest(digest),
+    managers: cluster?.managers ?? [],
+    ...(facts.init && {
+      joinTokens: {
+        worker: await tokens.show("worker"),
+        manager: await tokens.show("manager"),
+      },
+    }),
+  });
+}

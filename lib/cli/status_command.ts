@@ -1,0 +1,95 @@
+import type {
+  ManagerStatus,
+  NodeStatus,
+  RenewalStatus,
+  WorkerStatus,
+} from "../cluster/local_api.ts";
+import { localClient } from "./client.ts";
+import {
+  certificateFacts,
+  describeSkew,
+  type Fact,
+  moment,
+} from "./describe.ts";
+import type { OperatorOptions } from "./options.ts";
+import { formatFacts } from "./output.ts";
+
+type Status = ManagerStatus | WorkerStatus;
+
+/** `status` */
+export async function showStatus(options: OperatorOptions): Promise<number> {
+  const { host, stateDir } = options;
+  const status = await localClient(stateDir, host).get<Status>("/v1/status");
+  if (options.json) await host.output.json(status);
+  else await host.output.lines(statusLines(status, host.now()));
+  return 0;
+}
+
+/** `status` for people. */
+function statusLines(status: Status, now: number): string[] {
+  const since = status.since === undefined
+    ? ""
+    : `, since ${moment(status.since, now)}`;
+  return formatFacts([
+    ["role", status.role],
+    ["node", status.node || "-"],
+    ["cluster", status.cluster || "-"],
+    ["state", `${stateOf(status)}${since}`],
+    ["managers", status.managers.join(" ") || "-"],
+    ...(status.role === "manager" ? managerFacts(status) : []),
+    ["trust root", status.trustRoot || "-"],
+    ...(status.certificate ? certificateFacts(status.certificate, now) : []),
+    ...renewalFacts(status.renewal, now),
+    ["clock", clockOf(status, now)],
+    ["version", status.version],
+  ]);
+}
+
+function stateOf(status: Status): string {
+  return status.role === "worker" && status.manager !== undefined
+    ? `${status.state} to ${status.manager}`
+    : status.state;
+}
+
+function managerFacts(status: ManagerStatus): Fact[] {
+  const drill: Fact[] = status.drill
+    ? [["drill", "yes: certificates may be very short-lived"]]
+    : [];
+  return [
+    ["listens on", status.listen],
+    ["nodes", countNodes(status.nodes)],
+    ...drill,
+  ];
+}
+
+function countNodes(nodes: Readonly<Partial<Record<NodeStatus, number>>>) {
+  const counts = Object.entries(nodes).filter(([, count]) => count > 0);
+  const total = counts.reduce((sum, [, count]) => sum + count, 0);
+  const parts = counts.map(([name, count]) => `${count} ${name}`);
+  return parts.length === 0 ? "0" : `${total} (${parts.join(", ")})`;
+}
+
+function renewalFacts(renewal: RenewalStatus, now: number): Fact[] {
+  const due = renewal.dueAt === undefined
+    ? ""
+    : `, due ${moment(renewal.dueAt, now)}`;
+  const facts: Fact[] = [["renewal", `${renewal.state}${due}`]];
+  if (renewal.failures > 0 || renewal.lastError !== undefined) {
+    const when = renewal.lastAt === undefined
+      ? ""
+      : `, last ${moment(renewal.lastAt, now)}`;
+    facts.push(["failures", `${renewal.failures} in a row${when}`]);
+  }
+  if (renewal.lastError !== undefined) {
+    facts.push(["last failure", renewal.lastError]);
+  }
+  return facts;
+}
+
+function clockOf({ role, clock }: Status, now: number): string {
+  if (role === "manager" && clock.skewMs === undefined) return "its own";
+  const checked = clock.checkedAt === undefined
+    ? ""
+    : `, checked ${moment(clock.checkedAt, now)}`;
+  return `${describeSkew(clock.skewMs)}${checked}`;
+}

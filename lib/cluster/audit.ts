@@ -1,0 +1,35 @@
+/** A trust decision. Never carries a secret. */
+export interface AuditRecord {
+  /** Counts from 1 without gaps. */
+  readonly sequence: number;
+  /** Wall clock of the manager, in milliseconds. */
+  readonly at: number;
+  readonly action:
+    | "cluster-made"
+    | "issued"
+    | "promoted"
+    | "superseded"
+    | "refused"
+    | "conflict";
+  /** Node that it is about. */
+  readonly node?: string;
+  /** Who asked: a node id, `operator`, `manager`, or an address. */
+  readonly by: string;
+  readonly serial?: string;
+  readonly fingerprint?: string;
+  /** Why, as a code or a short sentence. */
+  readonly why?: string;
+}
+
+/** What takes entries: a transaction of the store. */
+export interface AuditTarget {
+  append(log: "audit", entry: Omit<AuditRecord, "sequence">): number;
+}
+
+/** Appends an entry, in the transaction of the decision that it records. */
+export function audit(
+  transaction: AuditTarget,
+  entry: Omit<AuditRecord, "sequence">,
+): void {
+  transaction.append("audit", entry);
+}

@@ -1,0 +1,121 @@
+import type { Role } from "../pki/profile.ts";
+import { type ClusterRecord, roleOfToken } from "./cluster.ts";
+import type { CertificateRecord, NodeRecord } from "./node.ts";
+import type { RedemptionRecord } from "./redemption.ts";
+
+/** How long a repeated join is answered after the node was seen, in milliseconds. */
+export const JOIN_REPEAT_MS = 10 * 60_000;
+
+/** What issuance does with a request. */
+export type IssuanceDecision =
+  /** Nothing is signed; this is what was signed before. */
+  | { readonly kind: "stored"; readonly certificate: CertificateRecord }
+  | {
+    readonly kind: "issue";
+    readonly role: Role;
+    /** Absent: a new node, whose id is still to be made. */
+    readonly nodeId?: string;
+  }
+  | { readonly kind: "refuse"; readonly code: Refusal; readonly why: string };
+
+/** Why nothing is issued. */
+export type Refusal =
+  | "token-refused"
+  | "key-in-use"
+  | "already-joined"
+  | "removed"
+  | "unknown-node"
+  | "suspended"
+  | "conflict"
+  | "replaced"
+  | "role";
+
+/** What a decision on `join` looks at. The token's secret was checked before. */
+export interface JoinCase {
+  readonly cluster: ClusterRecord;
+  readonly tokenId: string;
+  readonly redemption?: RedemptionRecord;
+  /** The node that the redemption names. */
+  readonly node?: NodeRecord;
+  /** What would be issued now. */
+  readonly issuerKeyId: string;
+  readonly now: number;
+}
+
+/**
+ * Decides on a join by token (trust.md §3). The same key with the same token
+ * is the same node: a lost answer, a crash or a retry never makes a second.
+ */
+export function decideJoin(facts: JoinCase): IssuanceDecision {
+  const role = roleOfToken(facts.cluster, facts.tokenId);
+  if (!role) return refuse("token-refused", "the token is not valid here");
+  const { redemption } = facts;
+  if (!redemption) return { kind: "issue", role };
+  if (redemption.tokenId !== facts.tokenId || redemption.role !== role) {
+    return refuse("key-in-use", "the key was used with another token");
+  }
+  return decideRepeat(facts, facts.node);
+}
+
+function decideRepeat(
+  facts: JoinCase,
+  node: NodeRecord | undefined,
+): IssuanceDecision {
+  if (!node) return refuse("removed", "the key belongs to a removed node");
+  const seenFor = facts.now - (node.firstSeen ?? facts.now);
+  if (seenFor > JOIN_REPEAT_MS) {
+    return refuse("already-joined", `the key is node ${node.id} already`);
+  }
+  const { cluster, issuerKeyId, now, redemption } = facts;
+  const spki = redemption?.spki ?? "";
+  return decideRenewal({ cluster, node, spki, issuerKeyId, now });
+}
+
+/** What a decision on a renewal looks at. */
+export interface RenewalCase {
+  readonly cluster: ClusterRecord;
+  readonly node?: NodeRecord;
+  /** SHA-256 of the requested key's SPKI, lower-case hex. */
+  readonly spki: string;
+  readonly issuerKeyId: string;
+  /** Id of the node that this key is already known under, if any. */
+  readonly holder?: string;
+  readonly now: number;
+}
+
+/**
+ * Decides on a renewal. The same key again returns the stored certificate
+ * while it is what would be issued now and before half of its life.
+ */
+export function decideRenewal(facts: RenewalCase): IssuanceDecision {
+  const { node, holder } = facts;
+  if (!node) return refuse("unknown-node", "the node is not in the store");
+  if (node.admission !== "active") {
+    return refuse(node.admission, `node ${node.id} is ${node.admission}`);
+  }
+  if (holder !== undefined && holder !== node.id) {
+    return refuse("key-in-use", "the key belongs to another node");
+  }
+  const stored = storedFor(facts, node);
+  if (stored) return { kind: "stored", certificate: stored };
+  return { kind: "issue", role: node.role, nodeId: node.id };
+}
+
+function storedFor(
+  facts: RenewalCase,
+  node: NodeRecord,
+): CertificateRecord | undefined {
+  const { pending, current } = node.certificates;
+  const known = [pending, current].find((c) => c?.spki === facts.spki);
+  if (!known) return undefined;
+  const life = known.notAfter - known.issuedAt;
+  const fresh = facts.now < known.issuedAt + life / 2;
+  const same = known.role === node.role &&
+    known.issuerKeyId === facts.issuerKeyId &&
+    life <= facts.cluster.leafLifeMs;
+  return fresh && same ? known : undefined;
+}
+
+function refuse(code: Refusal, why: string): IssuanceDecision {
+  return { kind: "refuse", code, why };
+}

@@ -1,0 +1,205 @@
+import {
+  discard,
+  syncFolder,
+  temporaryPath,
+  writeNewFile,
+} from "./atomic_file.ts";
+import { readBoundedFile } from "./bounded_file.ts";
+
+/** What must match: always written, read and replaced together. */
+export interface IdentityPems {
+  /** The roots that the node trusts. */
+  readonly rootsPem: string;
+  /** The leaf, then the intermediates that it is sent with. */
+  readonly certificatePem: string;
+  readonly keyPem: string;
+}
+
+/** Name of the link, in the state directory, to the identity in use. */
+export const LINK = "certificates";
+/** Name of the folder, in the state directory, of all identities. */
+export const FOLDERS = "identities";
+
+const PARTS = [
+  { part: "rootsPem", file: "swarm-root-ca.crt", mode: 0o644 },
+  { part: "certificatePem", file: "swarm-node.crt", mode: 0o644 },
+  { part: "keyPem", file: "swarm-node.key", mode: 0o600 },
+] as const;
+
+/** Roots of all generations together stay far below it; in bytes. */
+const MAX_PEM_BYTES = 1024 * 1024;
+
+/** `<number>-<8 random hex digits>`, the number telling which is newer. */
+const NAME_REGEXP = /^(\d{1,12})-[0-9a-f]{8}$/;
+
+/**
+ * Writes a new complete identity folder and gives its path. Only a whole
+ * folder ever bears a name that {@linkcode listFolders} lists.
+ *
+ * @throws the system's error, with nothing left behind
+ */
+export async function writeFolder(
+  stateDir: string,
+  pems: IdentityPems,
+): Promise<string> {
+  const parent = await ensureFolders(stateDir);
+  const temporary = temporaryPath(parent);
+  try {
+    await Deno.mkdir(temporary, { mode: 0o755 });
+    for (const { part, file, mode } of PARTS) {
+      await writeNewFile(`${temporary}/${file}`, pems[part], { mode });
+    }
+    await syncFolder(temporary);
+    return await nameFolder(stateDir, temporary);
+  } catch (cause) {
+    await discard(temporary);
+    throw cause;
+  }
+}
+
+/**
+ * Moves a folder among the identities, as the newest, and gives its path.
+ *
+ * @throws the system's error
+ */
+export async function takeFolder(
+  stateDir: string,
+  from: string,
+): Promise<string> {
+  await ensureFolders(stateDir);
+  return await nameFolder(stateDir, from);
+}
+
+/**
+ * The paths of all identity folders, complete or not, the newest first.
+ *
+ * @throws the system's error
+ */
+export async function listFolders(stateDir: string): Promise<string[]> {
+  const parent = `${stateDir}/${FOLDERS}`;
+  const folders: string[] = [];
+  try {
+    for await (const { name } of Deno.readDir(parent)) {
+      if (NAME_REGEXP.test(name)) folders.push(`${parent}/${name}`);
+    }
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+  }
+  return folders.sort((a, b) => numberOf(b) - numberOf(a));
+}
+
+/** Whether one identity folder is newer than another. */
+export function isNewer(folder: string, than: string): boolean {
+  return numberOf(folder) > numberOf(than);
+}
+
+/**
+ * The content of an identity folder, or `undefined` when a file is missing,
+ * cut short or not PEM.
+ *
+ * @throws {SwarmdError} `disk`, or `damaged-state` for a file beyond 1 MiB
+ */
+export async function readFolder(
+  folder: string,
+): Promise<IdentityPems | undefined> {
+  const pems = { rootsPem: "", certificatePem: "", keyPem: "" };
+  for (const { part, file } of PARTS) {
+    const text = await readBoundedFile(`${folder}/${file}`, MAX_PEM_BYTES);
+    if (text === undefined || !looksLikePem(text)) return undefined;
+    pems[part] = text;
+  }
+  return pems;
+}
+
+/**
+ * Gives the files of a folder that somebody else wrote the modes they must
+ * have.
+ *
+ * @throws the system's error
+ */
+export async function restoreModes(folder: string): Promise<void> {
+  for (const { file, mode } of PARTS) {
+    await Deno.chmod(`${folder}/${file}`, mode).catch(ignoreMissing);
+  }
+}
+
+/**
+ * The path of the folder that the link names, whether or not it is there; a
+ * real folder in the link's place is its own target. Ask once and use the
+ * answer for all files: the link may be swapped between two questions.
+ *
+ * @throws the system's error
+ */
+export async function linkedFolder(
+  stateDir: string,
+): Promise<string | undefined> {
+  const link = `${stateDir}/${LINK}`;
+  try {
+    if (!(await Deno.lstat(link)).isSymlink) return link;
+    const target = await Deno.readLink(link);
+    return target.startsWith("/") ? target : `${stateDir}/${target}`;
+  } catch (cause) {
+    return ignoreMissing(cause);
+  }
+}
+
+/**
+ * Points the link at an identity folder, atomically, and durably when the
+ * promise resolves.
+ *
+ * @throws the system's error
+ */
+export async function linkFolder(
+  stateDir: string,
+  folder: string,
+): Promise<void> {
+  const temporary = temporaryPath(stateDir);
+  try {
+    // Relative, so that a state directory that is moved or mounted elsewhere
+    // stays whole.
+    await Deno.symlink(folder.slice(stateDir.length + 1), temporary);
+    await Deno.rename(temporary, `${stateDir}/${LINK}`);
+    await syncFolder(stateDir);
+  } catch (cause) {
+    await discard(temporary);
+    throw cause;
+  }
+}
+
+async function ensureFolders(stateDir: string): Promise<string> {
+  const parent = `${stateDir}/${FOLDERS}`;
+  try {
+    await Deno.mkdir(parent, { mode: 0o755 });
+    await syncFolder(stateDir);
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.AlreadyExists)) throw cause;
+  }
+  return parent;
+}
+
+async function nameFolder(stateDir: string, from: string): Promise<string> {
+  const parent = `${stateDir}/${FOLDERS}`;
+  const [newest = ""] = await listFolders(stateDir);
+  // The random part keeps a name from ever coming back with other content: a
+  // slow reader could pair an old certificate with a new key.
+  const suffix = crypto.randomUUID().slice(0, 8);
+  const folder = `${parent}/${numberOf(newest) + 1}-${suffix}`;
+  await Deno.rename(from, folder);
+  await syncFolder(parent);
+  return folder;
+}
+
+/** The number in a folder's name; 0 for any other path. */
+function numberOf(folder: string): number {
+  const name = folder.slice(folder.lastIndexOf("/") + 1);
+  return Number(NAME_REGEXP.exec(name)?.[1] ?? 0);
+}
+
+function looksLikePem(text: string): boolean {
+  return /^-----BEGIN [A-Z0-9 ]+-----$/m.test(text) &&
+    /^-----END [A-Z0-9 ]+-----\s*$/m.test(text.slice(-80));
+}
+
+function ignoreMissing(cause: unknown): undefined {
+  if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+}

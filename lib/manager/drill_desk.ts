@@ -1,0 +1,111 @@
+import { newId, type Random } from "../base/random.ts";
+import type { Clock } from "../base/time.ts";
+import {
+  DRILL_PERIOD_MS,
+  DrillReader,
+  type DrillReading,
+} from "../cluster/drill.ts";
+import type { DrillParams } from "../rpc/schemas.ts";
+import type { NodeSession } from "./node_session.ts";
+
+/** Both directions of one worker's drill traffic. */
+export interface DrillReport {
+  readonly node: string;
+  /** Numbers that this manager wrote to it. */
+  readonly written: number;
+  /** What this manager read of the worker's numbers. */
+  readonly read: DrillReading;
+  /** Highest number that the worker wrote. */
+  readonly theirWritten: number;
+  /** What the worker last said to have read of this manager's numbers. */
+  readonly theirRead: DrillReading | undefined;
+}
+
+interface Line {
+  readonly reader: DrillReader;
+  readonly stream: string;
+  written: number;
+  theirWritten: number;
+  theirRead: DrillReading | undefined;
+}
+
+/**
+ * The application of a drill cluster: it writes numbers into every session
+ * and reads the workers' numbers, above everything that it is to test.
+ */
+export class DrillDesk {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #lines = new Map<string, Line>();
+
+  constructor(parts: { readonly clock: Clock; readonly random: Random }) {
+    this.#clock = parts.clock;
+    this.#random = parts.random;
+  }
+
+  read(session: NodeSession, params: DrillParams): void {
+    const line = this.#line(session.nodeId);
+    line.reader.read(params, this.#clock.monotonic());
+    line.theirWritten = Math.max(line.theirWritten, params.number);
+    line.theirRead = params.read;
+  }
+
+  /** Writes the next number into every session, each period. */
+  async run(
+    sessions: Iterable<NodeSession>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await every(this.#clock, signal, () => {
+      for (const session of sessions) this.#write(session);
+    });
+  }
+
+  get reports(): DrillReport[] {
+    return [...this.#lines].map(([node, line]) => ({
+      node,
+      written: line.written,
+      read: line.reader.reading,
+      theirWritten: line.theirWritten,
+      theirRead: line.theirRead,
+    }));
+  }
+
+  #write(session: NodeSession): void {
+    const line = this.#line(session.nodeId);
+    line.written++;
+    const { stream, written: number } = line;
+    session.push("drill.number", { stream, number, read: line.reader.reading });
+  }
+
+  #line(nodeId: string): Line {
+    const known = this.#lines.get(nodeId);
+    if (known) return known;
+    const line: Line = {
+      reader: new DrillReader(),
+      stream: newId(this.#random),
+      written: 0,
+      theirWritten: 0,
+      theirRead: undefined,
+    };
+    this.#lines.set(nodeId, line);
+    return line;
+  }
+}
+
+async function every(
+  clock: Clock,
+  signal: AbortSignal,
+  work: () => void,
+): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const beat = () => {
+    work();
+    cancel = clock.schedule(DRILL_PERIOD_MS, beat);
+  };
+  let cancel = clock.schedule(DRILL_PERIOD_MS, beat);
+  signal.addEventListener("abort", () => {
+    cancel();
+    resolve();
+  }, { once: true });
+  await promise;
+}

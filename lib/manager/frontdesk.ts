@@ -1,0 +1,292 @@
+import type { Bytes } from "../base/bytes.ts";
+import { SwarmdError } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
+import type { Random } from "../base/random.ts";
+import type { Clock } from "../base/time.ts";
+import type { NodePeer, Peer } from "../cluster/admission.ts";
+import { audit } from "../cluster/audit.ts";
+import { deny } from "../cluster/denylist.ts";
+import { nextBeat } from "../cluster/liveness.ts";
+import { acceptedAs, promotePending } from "../cluster/node.ts";
+import type { Store } from "../cluster/store.ts";
+import { authorize } from "../rpc/authorize.ts";
+import type { Connection, PeerFacts } from "../rpc/connection.ts";
+import { type Method, METHODS, parseAs } from "../rpc/methods.ts";
+import type { HelloResult } from "../rpc/schemas.ts";
+import type { Gatekeeper } from "./gatekeeper.ts";
+import type { Handlers, ServedCall } from "./handlers.ts";
+import { mustCluster } from "./issuance.ts";
+import { type Desk, NodeConnection, PROTOCOL } from "./node_connection.ts";
+import { type Carrier, type NodeSession, pushOn } from "./node_session.ts";
+import { Sessions, type WantedSession } from "./sessions.ts";
+import type { Tokens } from "./tokens.ts";
+
+/** What the front desk works with. */
+export interface FrontdeskParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly store: Store;
+  readonly gatekeeper: Gatekeeper;
+  readonly tokens: Tokens;
+  readonly handlers: Handlers;
+  readonly version: string;
+  /** Id of this manager's node. */
+  readonly nodeId: string;
+  /** SHA-256 of the certificate that new handshakes get, lower-case hex. */
+  leafFingerprint(): string;
+}
+
+/** Receives connections, says who they are, and holds their sessions. */
+export class Frontdesk implements Desk {
+  readonly clock: Clock;
+  readonly sessions: Sessions;
+  readonly #parts: FrontdeskParts;
+  readonly #connections = new Map<string, Set<NodeConnection>>();
+  readonly #unwatch: () => void;
+  #refusals = 0;
+
+  constructor(parts: FrontdeskParts) {
+    this.#parts = parts;
+    this.clock = parts.clock;
+    this.sessions = new Sessions({
+      store: parts.store,
+      clock: parts.clock,
+      logger: parts.logger,
+      serve: (session, method, params) => this.#serve(session, method, params),
+      notified: (session, method, params) =>
+        this.#notified(session, method, params),
+    });
+    this.#unwatch = parts.store.watch((changes) => {
+      for (const change of changes) {
+        if (change.kind === "node") this.#rejudge(change.id);
+      }
+    });
+  }
+
+  /** Connections that were refused since this process started. */
+  get refusals(): number {
+    return this.#refusals;
+  }
+
+  accept(connection: Connection): void {
+    new NodeConnection(connection, this);
+  }
+
+  servingWith(): string {
+    return this.#parts.leafFingerprint();
+  }
+
+  close(): void {
+    this.#unwatch();
+    this.sessions.endAll(
+      new SwarmdError("session-ended", "Session ended: the manager stops"),
+    );
+  }
+
+  async identify(facts: PeerFacts): Promise<Peer> {
+    return await this.#parts.gatekeeper.identify(facts);
+  }
+
+  greeting(): HelloResult {
+    const cluster = this.#parts.store.view(mustCluster);
+    return {
+      protocol: PROTOCOL,
+      version: this.#parts.version,
+      features: cluster.drill ? ["drill"] : [],
+      now: this.clock.now(),
+      cluster: cluster.id,
+      manager: this.#parts.nodeId,
+      heartbeatMs: cluster.heartbeatMs,
+      managers: [...cluster.managers],
+    };
+  }
+
+  async prove(token: string, nonce: Bytes): Promise<Bytes | undefined> {
+    const leafFingerprint = this.#parts.leafFingerprint();
+    return await this.#parts.tokens.prove(token, { nonce, leafFingerprint });
+  }
+
+  /** Opens or resumes the session that a proved node asks for in its `hello`. */
+  async openSession(
+    carrier: Carrier,
+    peer: NodePeer,
+    wanted: WantedSession,
+  ): Promise<NodeSession | undefined> {
+    if (peer.certificate === "previous") {
+      throw new SwarmdError(
+        "replaced",
+        "Cannot open a session: the certificate was replaced",
+      );
+    }
+    if (peer.certificate === "pending") await this.#seen(peer);
+    const { nodeId } = peer;
+    return await this.sessions.open(carrier, nodeId, wanted);
+  }
+
+  /** A call of a connection that has no session. */
+  async serveOutside(
+    method: Method,
+    call: ServedCall,
+  ): Promise<unknown> {
+    return await this.#parts.handlers.serve(method, call);
+  }
+
+  /** A beat of a session's worker; it is answered with the next period. */
+  beat(session: NodeSession, theirNow: number): void {
+    const cluster = this.#parts.store.view(mustCluster);
+    const now = this.clock.now();
+    session.beat();
+    session.skewMs = theirNow - now;
+    const nextMs = nextBeat(cluster.heartbeatMs, this.#parts.random);
+    const { connection } = session;
+    if (connection) pushOn(connection.connection, "heartbeat", { now, nextMs });
+  }
+
+  /** Nothing is heard of this connection any more. */
+  gone(connection: NodeConnection, error?: unknown): void {
+    const node = connection.nodePeer?.nodeId;
+    if (node !== undefined) {
+      const open = this.#connections.get(node);
+      open?.delete(connection);
+      if (open?.size === 0) this.#connections.delete(node);
+    }
+    this.#parts.logger.debug("Connection closed", {
+      remote: connection.connection.facts.remote.host,
+      ...(node !== undefined && { node }),
+      ...(error !== undefined && { error: String(error) }),
+    });
+  }
+
+  refused(connection: NodeConnection, error: SwarmdError): void {
+    this.#refusals++;
+    const { peer } = connection;
+    this.#parts.logger.warn("Connection refused", {
+      code: error.code,
+      why: error.message,
+      remote: connection.connection.facts.remote.host,
+      ...("nodeId" in peer && { node: peer.nodeId }),
+    });
+  }
+
+  /** Asks every connection that the test picks to move, at most so many now. */
+  moveWhere(
+    picked: (carrier: Carrier) => boolean,
+    options: { readonly most: number; readonly reason: string },
+  ): number {
+    let moved = 0;
+    for (const { connection } of this.sessions) {
+      if (moved >= options.most) break;
+      if (!connection || !picked(connection)) continue;
+      connection.move(options.reason);
+      moved++;
+    }
+    return moved;
+  }
+
+  /** Closes connections whose certificate is no longer accepted. */
+  sweep(): void {
+    for (const nodeId of [...this.#connections.keys()]) this.#rejudge(nodeId);
+  }
+
+  /** From now on the connection is judged again when its node's record changes. */
+  admitted(connection: NodeConnection, nodeId: string): void {
+    const open = this.#connections.get(nodeId) ?? new Set();
+    open.add(connection);
+    this.#connections.set(nodeId, open);
+    // The record may have changed while the chain was verified.
+    this.#rejudge(nodeId);
+  }
+
+  /** Every live connection of a node whose record changed, and only those. */
+  #rejudge(nodeId: string): void {
+    for (const connection of [...this.#connections.get(nodeId) ?? []]) {
+      const peer = connection.nodePeer;
+      if (!peer) continue;
+      const verdict = this.#judgeAgain(peer);
+      if (verdict instanceof SwarmdError) connection.refuse(verdict);
+      else connection.rejudge(verdict);
+    }
+  }
+
+  #judgeAgain(peer: NodePeer): NodePeer | SwarmdError {
+    const now = this.clock.now();
+    const node = this.#parts.store.view((v) => v.get("node", peer.nodeId));
+    if (!node) return cut("removed", `node ${peer.nodeId} was removed`);
+    if (node.admission !== "active") {
+      return cut(node.admission, `node ${node.id} is ${node.admission}`);
+    }
+    if (now >= peer.notAfter) return cut("expired", "the certificate ended");
+    const certificate = acceptedAs(node, peer.fingerprint, now);
+    if (!certificate) return cut("replaced", "the certificate was replaced");
+    const role = node.role === "worker" ? "worker" : peer.role;
+    return { ...peer, certificate, role };
+  }
+
+  /** A connection presented `pending`: it becomes `current`, durably. */
+  async #seen(peer: NodePeer): Promise<void> {
+    await this.#parts.store.update((tx) => {
+      const node = tx.get("node", peer.nodeId);
+      if (node?.certificates.pending?.fingerprint !== peer.fingerprint) return;
+      const now = this.clock.now();
+      const { node: next, superseded } = promotePending(node, now);
+      tx.put("node", node.id, next);
+      const { serial } = node.certificates.pending;
+      audit(tx, {
+        at: now,
+        action: "promoted",
+        node: node.id,
+        by: node.id,
+        serial,
+      });
+      if (superseded) {
+        deny(tx, { ...superseded, nodeId: node.id, reason: "superseded" });
+      }
+    });
+  }
+
+  #serve(session: NodeSession, name: string, params: unknown): unknown {
+    const { peer, method, address } = this.#admitCall(session, name);
+    if (METHODS[method].carriage !== "session") {
+      throw new SwarmdError("bad-message", `"${method}" is no session call`);
+    }
+    const parsed = parseAs(METHODS[method].params, params, method);
+    return this.#parts.handlers.serve(method, {
+      params: parsed,
+      peer,
+      address,
+      session,
+    });
+  }
+
+  #notified(session: NodeSession, name: string, params: unknown): void {
+    try {
+      this.#serve(session, name, params);
+    } catch (error) {
+      this.#parts.logger.warn("Notification refused", {
+        node: session.nodeId,
+        method: name,
+        error: String(error),
+      });
+    }
+  }
+
+  #admitCall(session: NodeSession, name: string) {
+    const connection = session.connection;
+    const peer = connection?.nodePeer;
+    if (!connection || !peer) {
+      throw new SwarmdError("session-ended", "The session has no connection");
+    }
+    const method = authorize(peer, name);
+    const address = connection.connection.facts.remote.host;
+    return { peer, method, address };
+  }
+}
+
+function cut(
+  code: "removed" | "suspended" | "conflict" | "expired" | "replaced",
+  why: string,
+): SwarmdError {
+  const verdict = code === "removed" ? "rejoin" : "retry";
+  return new SwarmdError(code, `Connection closed: ${why}`, { verdict });
+}

@@ -1,0 +1,143 @@
+import { fromBase64 } from "../base/bytes.ts";
+import { SwarmdError } from "../base/errors.ts";
+import type { Clock } from "../base/time.ts";
+import type { NodePeer, Peer } from "../cluster/admission.ts";
+import type { NodeDescription } from "../cluster/node.ts";
+import type { Store } from "../cluster/store.ts";
+import type { Crypto } from "../pki/crypto.ts";
+import { formatDigest, rootDigest } from "../pki/root_digest.ts";
+import type { Method, Params } from "../rpc/methods.ts";
+import type { RegisterParams } from "../rpc/schemas.ts";
+import type { DrillDesk } from "./drill_desk.ts";
+import { type Issuance, mustCluster } from "./issuance.ts";
+import type { NodeSession } from "./node_session.ts";
+import type { Tokens } from "./tokens.ts";
+
+/** What handlers work with. */
+export interface HandlerParts {
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly crypto: Crypto;
+  readonly issuance: Issuance;
+  readonly tokens: Tokens;
+  readonly drill: DrillDesk;
+}
+
+/** A call that was authorized and whose parameters were parsed. */
+export interface ServedCall {
+  readonly params: unknown;
+  readonly peer: Peer;
+  /** Address of the caller. */
+  readonly address: string;
+  /** Absent for a call outside a session. */
+  readonly session?: NodeSession;
+}
+
+type Handler<M extends Method> = (
+  params: Params<M>,
+  call: ServedCall,
+) => unknown;
+
+/** What this manager does for each method. A method without a handler does not type-check. */
+export class Handlers {
+  readonly #parts: HandlerParts;
+  readonly #handlers: { readonly [M in Method]: Handler<M> };
+
+  constructor(parts: HandlerParts) {
+    this.#parts = parts;
+    this.#handlers = {
+      "hello": () => alreadyServed("hello"),
+      "heartbeat": () => alreadyServed("heartbeat"),
+      "ca.root": (params) => this.#caRoot(params),
+      "join": (params, call) => this.#join(params, call),
+      "node.register": (params, call) => this.#register(params, call),
+      "node.renew": (params, call) => this.#renew(params, call),
+      "drill.number": (params, call) =>
+        parts.drill.read(mustSession(call), params),
+    };
+  }
+
+  /** @throws {SwarmdError} what the method's handler refuses with */
+  serve(method: Method, call: ServedCall): unknown {
+    // The table parsed the parameters with the schema of this very method.
+    const handler = this.#handlers[method] as Handler<Method>;
+    return handler(call.params as Params<Method>, call);
+  }
+
+  async #caRoot(params: Params<"ca.root">): Promise<unknown> {
+    const { store, crypto } = this.#parts;
+    const { certificate } = store.view(mustCluster).root;
+    const digest = await rootDigest(crypto, fromBase64(certificate));
+    if (formatDigest(digest) !== params.digest) {
+      throw new SwarmdError(
+        "root-mismatch",
+        "This cluster has no root of the digest that the token carries",
+        { verdict: "stop" },
+      );
+    }
+    return { certificate, links: [] };
+  }
+
+  async #join(params: Params<"join">, call: ServedCall): Promise<unknown> {
+    // Cheapest and most telling check first: the token, then the signature.
+    const tokenId = await this.#parts.tokens.check(params.secret);
+    return await this.#parts.issuance.join({
+      tokenId,
+      csr: fromBase64(params.csr),
+      description: params.description,
+      by: call.address,
+    });
+  }
+
+  async #renew(params: Params<"node.renew">, call: ServedCall) {
+    const peer = mustNode(call);
+    return await this.#parts.issuance.renew({
+      csr: fromBase64(params.csr),
+      nodeId: peer.nodeId,
+      fingerprint: peer.fingerprint,
+      by: peer.nodeId,
+    });
+  }
+
+  async #register(params: RegisterParams, call: ServedCall) {
+    const session = mustSession(call);
+    const { hostname, os, arch, version } = params;
+    const description = { hostname, os, arch, version };
+    session.description = description;
+    session.trustRoot = params.trustRoot;
+    session.skewMs = params.now - this.#parts.clock.now();
+    await this.#remember(session.nodeId, description, call.address);
+    return {};
+  }
+
+  /** Written only when it changed: a register after every reconnect is usual. */
+  async #remember(
+    nodeId: string,
+    description: NodeDescription,
+    address: string,
+  ): Promise<void> {
+    const { store } = this.#parts;
+    const before = store.view((view) => view.get("node", nodeId));
+    const same = before?.address === address &&
+      JSON.stringify(before.description) === JSON.stringify(description);
+    if (same) return;
+    await store.update((tx) => {
+      const node = tx.get("node", nodeId);
+      if (node) tx.put("node", nodeId, { ...node, description, address });
+    });
+  }
+}
+
+function alreadyServed(method: string): never {
+  throw new SwarmdError("bad-message", `"${method}" is not expected here`);
+}
+
+function mustSession(call: ServedCall): NodeSession {
+  if (call.session) return call.session;
+  throw new SwarmdError("bad-message", "The call needs a session");
+}
+
+function mustNode(call: ServedCall): NodePeer {
+  if (call.peer.kind === "node") return call.peer;
+  throw new SwarmdError("anonymous", "The call needs a node's certificate");
+}

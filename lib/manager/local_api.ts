@@ -1,0 +1,209 @@
+import { fromBase64 } from "../base/bytes.ts";
+import { SwarmdError } from "../base/errors.ts";
+import type { Clock } from "../base/time.ts";
+import type {
+  CaSummary,
+  CertificateSummary,
+  ManagerStatus,
+  NodeDetail,
+  NodeStatus,
+  NodeSummary,
+  RenewalStatus,
+} from "../cluster/local_api.ts";
+import type { CertificateRecord, NodeRecord } from "../cluster/node.ts";
+import type { Store } from "../cluster/store.ts";
+import { readCertificate } from "../pki/certificate.ts";
+import type { Crypto } from "../pki/crypto.ts";
+import { encodePem } from "../pki/pem.ts";
+import { formatDigest, rootDigest } from "../pki/root_digest.ts";
+import { formatEndpoint } from "../rpc/endpoint.ts";
+import {
+  answerLocally,
+  type LocalAnswer,
+  type LocalRequest,
+} from "../rpc/local_answer.ts";
+import { mustCluster } from "./issuance.ts";
+import type { Manager } from "./manager.ts";
+
+/** What the operator's API looks at. */
+export interface LocalApiParts {
+  readonly manager: Manager;
+  readonly store: Store;
+  readonly crypto: Crypto;
+  readonly clock: Clock;
+  readonly version: string;
+}
+
+/** Answers the operator of the machine that a manager runs on. */
+export class ManagerApi {
+  readonly #parts: LocalApiParts;
+  readonly #since: number;
+
+  constructor(parts: LocalApiParts) {
+    this.#parts = parts;
+    this.#since = parts.clock.now();
+  }
+
+  async answer(request: LocalRequest): Promise<LocalAnswer> {
+    return await answerLocally(request, (path) => this.#route(path));
+  }
+
+  #route(path: string): unknown {
+    const { manager } = this.#parts;
+    const [, version, kind, name, ...rest] = path.split("/");
+    if (version !== "v1" || rest.length > 0) return undefined;
+    if (kind === "tokens" && (name === "worker" || name === "manager")) {
+      return this.#token(name);
+    }
+    if (kind === "nodes" && name !== undefined) return this.#node(name);
+    if (name !== undefined) return undefined;
+    if (kind === "status") return this.#status();
+    if (kind === "nodes") return this.#nodes();
+    if (kind === "ca") return this.#ca();
+    if (kind === "drill") {
+      const { reports } = manager.drill;
+      return { workers: reports, refused: manager.desk.refusals };
+    }
+    return undefined;
+  }
+
+  async #token(role: "worker" | "manager") {
+    return { token: await this.#parts.manager.tokens.show(role) };
+  }
+
+  async #ca(): Promise<CaSummary> {
+    const { store, crypto } = this.#parts;
+    const { root } = store.view(mustCluster);
+    const der = fromBase64(root.certificate);
+    const { notAfter } = await readCertificate(crypto, der);
+    return {
+      rootDigest: await this.#rootDigest(),
+      pem: encodePem("CERTIFICATE", der),
+      notAfter: iso(notAfter),
+      generation: root.generation,
+    };
+  }
+
+  async #rootDigest(): Promise<string> {
+    const { store, crypto } = this.#parts;
+    const der = fromBase64(store.view(mustCluster).root.certificate);
+    return formatDigest(await rootDigest(crypto, der));
+  }
+
+  async #status(): Promise<ManagerStatus> {
+    const { manager, store, version } = this.#parts;
+    const cluster = store.view(mustCluster);
+    const nodes: Partial<Record<NodeStatus, number>> = {};
+    for (const { status } of await this.#nodes()) {
+      nodes[status] = (nodes[status] ?? 0) + 1;
+    }
+    const own = store.view((view) => view.get("node", manager.nodeId));
+    const { endpoint } = manager;
+    return {
+      role: "manager",
+      state: "serving",
+      since: iso(this.#since),
+      node: manager.nodeId,
+      cluster: cluster.id,
+      version,
+      listen: endpoint ? formatEndpoint(endpoint) : "",
+      drill: cluster.drill,
+      nodes,
+      certificate: summaryOf(own?.certificates.current),
+      renewal: this.#renewal(),
+      clock: {},
+      trustRoot: await this.#rootDigest(),
+      managers: [...cluster.managers],
+    };
+  }
+
+  #renewal(): RenewalStatus {
+    const { dueAt, failures, lastFailure } = this.#parts.manager.renewal;
+    return {
+      state: failures > 0 ? "failing" : "idle",
+      dueAt: iso(dueAt),
+      failures,
+      ...(lastFailure && {
+        lastError: lastFailure.error,
+        lastAt: iso(lastFailure.at),
+      }),
+    };
+  }
+
+  async #nodes(): Promise<NodeSummary[]> {
+    const root = await this.#rootDigest();
+    return this.#parts.store.view((view) =>
+      [...view.list("node")].map((node) => this.#summary(node, root))
+    );
+  }
+
+  /** By id, or by a prefix that no other node has. */
+  async #node(prefix: string): Promise<NodeDetail> {
+    const root = await this.#rootDigest();
+    const found = this.#parts.store.view((view) =>
+      [...view.list("node")].filter(({ id }) => id.startsWith(prefix))
+    );
+    const [node] = found;
+    if (!node || found.length > 1) {
+      throw new SwarmdError(
+        "not-found",
+        `Cannot find node "${prefix}": ${found.length} nodes begin with that, want 1`,
+        { hint: "See their ids with `swarmd node ls`" },
+      );
+    }
+    const { certificates: { pending, previous }, description } = node;
+    return {
+      ...this.#summary(node, root),
+      os: description?.os ?? "",
+      arch: description?.arch ?? "",
+      createdAt: iso(node.createdAt),
+      ...(pending && { pending: summaryOf(pending) }),
+      ...(previous && {
+        previous: { ...summaryOf(previous), until: iso(previous.until) },
+      }),
+    };
+  }
+
+  #summary(node: NodeRecord, root: string): NodeSummary {
+    const { manager, clock } = this.#parts;
+    const { sessions } = manager.desk;
+    const session = sessions.of(node.id);
+    const own = node.id === manager.nodeId;
+    const seen = own ? clock.now() : sessions.lastSeen(node.id);
+    const { current, pending } = node.certificates;
+    const skew = session?.skewMs;
+    return {
+      id: node.id,
+      hostname: node.description?.hostname ?? "",
+      role: node.role,
+      status: own ? "ready" : this.#statusOf(node),
+      address: node.address ?? "",
+      version: node.description?.version ?? "",
+      certificate: summaryOf(current ?? pending),
+      trustRoot: own ? root : session?.trustRoot ?? "",
+      lastSeen: seen === undefined ? null : iso(seen),
+      ...(skew !== undefined && { clockSkewMs: Math.round(skew) }),
+    };
+  }
+
+  #statusOf(node: NodeRecord): NodeStatus {
+    if (node.admission !== "active") return node.admission;
+    const liveness = this.#parts.manager.desk.sessions.liveness(node.id);
+    if (liveness === "ready") return "ready";
+    return node.firstSeen === undefined ? "joining" : "down";
+  }
+}
+
+function summaryOf(record?: CertificateRecord): CertificateSummary {
+  return {
+    serial: record?.serial ?? "",
+    notBefore: record ? iso(record.notBefore) : "",
+    notAfter: record ? iso(record.notAfter) : "",
+    issuer: record?.issuer ?? "",
+    fingerprint256: record?.fingerprint ?? "",
+  };
+}
+
+function iso(wallMs: number): string {
+  return new Date(wallMs).toISOString();
+}

@@ -1,0 +1,288 @@
+import { type Bytes, fromBase64, toBase64 } from "../base/bytes.ts";
+import { describeError, SwarmdError } from "../base/errors.ts";
+import type { Clock } from "../base/time.ts";
+import type { NodePeer, Peer } from "../cluster/admission.ts";
+import { authorize } from "../rpc/authorize.ts";
+import type { Connection, PeerFacts } from "../rpc/connection.ts";
+import { decodeMessage, encodeMessage, type Message } from "../rpc/message.ts";
+import { type Method, METHODS, parseAs } from "../rpc/methods.ts";
+import type { HelloParams, HelloResult } from "../rpc/schemas.ts";
+import type { Wire } from "../rpc/session_channel.ts";
+import { errorToWire } from "../rpc/wire_error.ts";
+import { type Carrier, type NodeSession, pushOn } from "./node_session.ts";
+import type { WantedSession } from "./sessions.ts";
+
+/** Time for `hello` after the handshake, in milliseconds (trust.md §2.1). */
+const HELLO_MS = 2_000;
+/** Time for the one call of a connection without a session, in milliseconds. */
+const ONE_CALL_MS = 15_000;
+/** Time for the last words to a refused peer, in milliseconds (trust.md §7). */
+const LAST_WORDS_MS = 50;
+/** Version of the protocol that this manager speaks. */
+export const PROTOCOL = 1;
+
+/** What a connection asks of the manager that accepted it. */
+export interface Desk {
+  readonly clock: Clock;
+  /** Certificate that new handshakes get, SHA-256 in lower-case hex. */
+  servingWith(): string;
+  identify(facts: PeerFacts): Promise<Peer>;
+  greeting(): HelloResult;
+  /** Proves that this manager knows a token; `undefined` when it does not. */
+  prove(token: string, nonce: Bytes): Promise<Bytes | undefined>;
+  /** From now on it is judged again whenever its node's record changes. */
+  admitted(connection: NodeConnection, nodeId: string): void;
+  /** `undefined` when it is to resume and is not known here. */
+  openSession(
+    carrier: Carrier,
+    peer: NodePeer,
+    wanted: WantedSession,
+  ): Promise<NodeSession | undefined>;
+  /** Serves the one call of a connection without a session. */
+  serveOutside(
+    method: Method,
+    call: {
+      readonly params: unknown;
+      readonly peer: Peer;
+      readonly address: string;
+    },
+  ): Promise<unknown>;
+  beat(session: NodeSession, theirNow: number): void;
+  refused(connection: NodeConnection, error: SwarmdError): void;
+  gone(connection: NodeConnection, error?: unknown): void;
+}
+
+type State =
+  | "greeting"
+  | "judging"
+  | "waiting-call"
+  | "calling"
+  | "session"
+  | "ended";
+
+/**
+ * One accepted connection, from `hello` to its end. It knows who the peer is
+ * and what it may say when; everything else it asks the front desk.
+ */
+export class NodeConnection implements Carrier {
+  readonly connection: Connection;
+  readonly wire: Wire;
+  readonly servedWith: string;
+  readonly #desk: Desk;
+  #state: State = "greeting";
+  #peer: Peer = { kind: "anonymous" };
+  #session: NodeSession | undefined;
+  #cancelTimer: () => void = () => {};
+
+  constructor(connection: Connection, desk: Desk) {
+    this.connection = connection;
+    this.wire = connection;
+    this.servedWith = desk.servingWith();
+    this.#desk = desk;
+    this.#within(HELLO_MS, "hello");
+    connection.start(this);
+  }
+
+  get peer(): Peer {
+    return this.#peer;
+  }
+
+  /** The node at the other end, once it is admitted. */
+  get nodePeer(): NodePeer | undefined {
+    return this.#peer.kind === "node" ? this.#peer : undefined;
+  }
+
+  message(payload: Bytes): void {
+    try {
+      this.#handle(decodeMessage(payload));
+    } catch (error) {
+      this.refuse(asSwarmdError(error));
+    }
+  }
+
+  closed(error?: unknown): void {
+    this.#end();
+    this.#desk.gone(this, error);
+  }
+
+  /** The session lives on another connection now. */
+  retire(): void {
+    this.#end();
+    this.connection.close();
+  }
+
+  /** The record changed: the peer may do less now, or nothing more. */
+  rejudge(peer: NodePeer): void {
+    const before = this.nodePeer?.certificate;
+    this.#peer = peer;
+    if (peer.certificate === "previous" && before !== "previous") {
+      this.move("a newer certificate of this node is in use");
+    }
+  }
+
+  /** Asks the worker to open its next connection. */
+  move(reason: string): void {
+    pushOn(this.connection, "move", { reason });
+  }
+
+  /** Says why, and cuts, whatever the peer does. */
+  refuse(error: SwarmdError, requestId?: number): void {
+    if (this.#state === "ended") return;
+    this.#end();
+    this.#desk.refused(this, error);
+    const now = this.#desk.clock.now();
+    if (requestId !== undefined) this.#fail(requestId, error);
+    const { code, message, hint } = error;
+    const params = { code, message, now, ...(hint !== undefined && { hint }) };
+    pushOn(this.connection, "close", params);
+    this.connection.close();
+    this.#desk.clock.schedule(LAST_WORDS_MS, () => this.connection.destroy());
+  }
+
+  #end(): void {
+    this.#state = "ended";
+    this.#cancelTimer();
+    this.#session?.detach(this);
+  }
+
+  #within(ms: number, what: string): void {
+    this.#cancelTimer();
+    this.#cancelTimer = this.#desk.clock.schedule(ms, () => {
+      this.refuse(
+        new SwarmdError("timed-out", `No ${what} within ${ms / 1_000} s`),
+      );
+    });
+  }
+
+  #handle(message: Message & { n?: number }): void {
+    if (this.#state === "ended") return;
+    if (this.#state === "session") return this.#inSession(message);
+    if (!("method" in message) || !("id" in message)) {
+      throw unexpected("a message that is no request");
+    }
+    if (message.method === "hello" && this.#mayGreet()) {
+      this.#cancelTimer();
+      this.#state = "judging";
+      this.#run(message.id, () => this.#greet(message.id, message.params));
+    } else if (this.#state === "waiting-call") {
+      this.#state = "calling";
+      this.#run(message.id, () => this.#oneCall(message));
+    } else throw unexpected(`"${message.method}" while ${this.#state}`);
+  }
+
+  /** A node whose session is unknown here greets again, with a new one. */
+  #mayGreet(): boolean {
+    return this.#state === "greeting" ||
+      (this.#state === "waiting-call" && this.#peer.kind === "node");
+  }
+
+  #run(requestId: number, work: () => Promise<void>): void {
+    work().catch((error) => this.refuse(asSwarmdError(error), requestId));
+  }
+
+  async #greet(id: number, rawParams: unknown): Promise<void> {
+    const params = parseAs(METHODS.hello.params, rawParams, "hello");
+    this.#peer = await this.#desk.identify(this.connection.facts);
+    authorize(this.#peer, "hello");
+    if (this.#peer.kind === "node") {
+      this.#desk.admitted(this, this.#peer.nodeId);
+    }
+    this.#agree(params);
+    const answer = await this.#answer(params);
+    if (this.#state !== "judging") return;
+    if (!answer.session?.resumed && !this.#session) {
+      this.#state = "waiting-call";
+      this.#within(ONE_CALL_MS, "call");
+    } else this.#state = "session";
+    this.connection.send(encodeMessage({ id, result: answer } as Message));
+    this.#session?.attach(this, params.session?.lastSeen ?? 0);
+  }
+
+  async #answer(params: HelloParams): Promise<HelloResult> {
+    const greeting = this.#desk.greeting();
+    if (this.#peer.kind !== "node" || !params.session) {
+      const proof = await this.#proof(params);
+      return { ...greeting, ...(proof && { proof }) };
+    }
+    const wanted = params.session;
+    this.#session = await this.#desk.openSession(this, this.#peer, wanted);
+    if (!this.#session) {
+      return {
+        ...greeting,
+        session: { id: wanted.id, resumed: false, lastSeen: 0 },
+      };
+    }
+    this.connection.admit();
+    const lastSeen = this.#session.received;
+    const session = { id: wanted.id, resumed: wanted.resume, lastSeen };
+    return { ...greeting, session };
+  }
+
+  async #proof(params: HelloParams): Promise<string | undefined> {
+    if (!params.prove) return undefined;
+    const { token, nonce } = params.prove;
+    const proof = await this.#desk.prove(token, fromBase64(nonce));
+    return proof && toBase64(proof);
+  }
+
+  #agree(params: HelloParams): void {
+    if (params.protocols.includes(PROTOCOL)) return;
+    throw new SwarmdError(
+      "protocol-version",
+      `Cannot talk: the caller speaks protocol ${
+        params.protocols.join(", ")
+      }, this manager ${PROTOCOL}`,
+      { verdict: "stop", hint: "Bring both to the same version of swarmd" },
+    );
+  }
+
+  async #oneCall(
+    request: Extract<Message, { method: string; id: number }>,
+  ): Promise<void> {
+    const method = authorize(this.#peer, request.method);
+    if (METHODS[method].carriage !== "connection") {
+      throw unexpected(`"${method}" outside a session`);
+    }
+    const result = await this.#desk.serveOutside(method, {
+      params: parseAs(METHODS[method].params, request.params, method),
+      peer: this.#peer,
+      address: this.connection.facts.remote.host,
+    });
+    if (this.#state !== "calling") return;
+    this.connection.send(
+      encodeMessage({ id: request.id, result } as Message),
+    );
+    this.retire();
+  }
+
+  #inSession(message: Message & { n?: number }): void {
+    const session = this.#session;
+    if (!session) throw unexpected("a session message without a session");
+    if ("method" in message && message.method === "heartbeat") {
+      const beat = parseAs(
+        METHODS.heartbeat.params,
+        message.params,
+        "heartbeat",
+      );
+      this.#desk.beat(session, beat.now);
+    } else session.receive(this, message);
+  }
+
+  #fail(id: number, error: SwarmdError): void {
+    const now = this.#desk.clock.now();
+    this.connection.send(
+      encodeMessage({ id, error: errorToWire(error, now) } as Message),
+    );
+  }
+}
+
+function unexpected(what: string): SwarmdError {
+  return new SwarmdError("bad-message", `Cannot accept ${what}`, {
+    verdict: "stop",
+  });
+}
+
+function asSwarmdError(error: unknown): SwarmdError {
+  if (error instanceof SwarmdError) return error;
+  return new SwarmdError("internal", describeError(error), { cause: error });
+}

@@ -1,0 +1,166 @@
+import { type Bytes, fromBase64 } from "../base/bytes.ts";
+import { describeError, SwarmdError } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
+import type { Clock } from "../base/time.ts";
+import { acceptedAs, promotePending } from "../cluster/node.ts";
+import { deny } from "../cluster/denylist.ts";
+import type { Store } from "../cluster/store.ts";
+import {
+  type Certificate,
+  readCertificate,
+  readCertificates,
+} from "../pki/certificate.ts";
+import { createCsr } from "../pki/csr.ts";
+import type { Crypto } from "../pki/crypto.ts";
+import { checkIdentity, type NodeIdentity } from "../pki/identity.ts";
+import type { IdentityStore } from "../pki/identity_store.ts";
+import { decodePem, encodePem } from "../pki/pem.ts";
+import { type TrustBundle, writeBundle } from "../pki/trust_bundle.ts";
+import type { ServerCredentials } from "../rpc/connection.ts";
+import { type Issuance, mustCluster } from "./issuance.ts";
+
+/** What a manager's own identity works with. */
+export interface OwnIdentityParts {
+  readonly store: Store;
+  readonly crypto: Crypto;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly identity: IdentityStore;
+  readonly issuance: Issuance;
+  readonly root: Certificate;
+  /** Id of this manager's node. */
+  readonly nodeId: string;
+}
+
+/** What a manager serves with, and since when. */
+export interface Serving {
+  readonly certificate: Certificate;
+  readonly credentials: ServerCredentials;
+  /** When it was issued, in milliseconds. */
+  readonly issuedAt: number;
+}
+
+/** Loads and renews the certificate of the manager itself. */
+export class OwnIdentity {
+  readonly #parts: OwnIdentityParts;
+
+  constructor(parts: OwnIdentityParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * What to serve with at the start: what lies on disk while it is good, else
+   * a new certificate. A manager that was off for months gets itself one
+   * before it listens.
+   */
+  async open(): Promise<Serving> {
+    try {
+      const serving = await this.#load();
+      if (serving) return serving;
+    } catch (error) {
+      this.#parts.logger.warn("Own certificate not usable; making a new one", {
+        error: describeError(error),
+      });
+    }
+    return await this.renew();
+  }
+
+  /** Makes a new key and certificate and saves them, before they are used. */
+  async renew(): Promise<Serving> {
+    const { crypto, issuance, nodeId, root, identity } = this.#parts;
+    const key = await crypto.generateKey();
+    const pkcs8 = await crypto.exportPkcs8(key.privateKey);
+    const issued = await issuance.renew({
+      nodeId,
+      by: "manager",
+      csr: await createCsr(crypto, key),
+    });
+    const chain = await Promise.all(
+      issued.chain.map((der) => readCertificate(crypto, fromBase64(der))),
+    );
+    const keyPkcs8Pem = encodePem("PRIVATE KEY", pkcs8);
+    const made = { key, keyPkcs8Pem, chain, bundle: { roots: [root] } };
+    const certificate = await this.#check(made, "answer-refused");
+    await identity.save(toFiles(made));
+    await this.#promote(certificate.fingerprint);
+    await identity.confirm();
+    return {
+      certificate,
+      credentials: toCredentials(made),
+      issuedAt: issued.issuedAt,
+    };
+  }
+
+  async #load(): Promise<Serving | undefined> {
+    const { identity, crypto, root, store, nodeId, clock } = this.#parts;
+    const files = await identity.load();
+    if (!files) return undefined;
+    const [pkcs8] = decodePem(files.keyPem, "PRIVATE KEY");
+    if (!pkcs8) throw new SwarmdError("damaged-state", "The key file is empty");
+    const loaded = {
+      key: await crypto.importPkcs8(pkcs8),
+      keyPkcs8Pem: files.keyPem,
+      chain: await readCertificates(crypto, files.certificatePem),
+      bundle: { roots: [root] },
+    };
+    const certificate = await this.#check(loaded, "damaged-state");
+    const { fingerprint } = certificate;
+    await this.#promote(fingerprint);
+    const node = store.view((view) => view.get("node", nodeId));
+    const known = node && acceptedAs(node, fingerprint, clock.now());
+    const { current } = node?.certificates ?? {};
+    if (known !== "current" || !current) return undefined;
+    return {
+      certificate,
+      credentials: toCredentials(loaded),
+      issuedAt: current.issuedAt,
+    };
+  }
+
+  async #check(
+    identity: NodeIdentity,
+    code: "answer-refused" | "damaged-state",
+  ): Promise<Certificate> {
+    const { crypto, store, nodeId, clock } = this.#parts;
+    const { certificate } = await checkIdentity(crypto, {
+      identity,
+      clusterId: store.view(mustCluster).id,
+      nodeId,
+      roles: ["manager"],
+      now: clock.now(),
+      code,
+    });
+    return certificate;
+  }
+
+  /** The manager itself is who sees its own certificate in use. */
+  async #promote(fingerprint: string): Promise<void> {
+    const { store, nodeId, clock } = this.#parts;
+    await store.update((tx) => {
+      const node = tx.get("node", nodeId);
+      if (node?.certificates.pending?.fingerprint !== fingerprint) return;
+      const { node: next, superseded } = promotePending(node, clock.now());
+      tx.put("node", nodeId, next);
+      if (superseded) deny(tx, { ...superseded, nodeId, reason: "superseded" });
+    });
+  }
+}
+
+function toFiles(identity: NodeIdentity) {
+  return {
+    rootsPem: writeBundle(identity.bundle),
+    certificatePem: toPem(identity.chain),
+    keyPem: identity.keyPkcs8Pem,
+  };
+}
+
+function toCredentials(
+  identity: NodeIdentity & { readonly bundle: TrustBundle },
+): ServerCredentials {
+  const { rootsPem, certificatePem: chainPem, keyPem } = toFiles(identity);
+  return { rootsPem, chainPem, keyPem };
+}
+
+function toPem(chain: readonly { readonly der: Bytes }[]): string {
+  return chain.map(({ der }) => encodePem("CERTIFICATE", der)).join("");
+}

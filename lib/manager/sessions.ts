@@ -1,0 +1,212 @@
+import { SwarmdError } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
+import type { Clock } from "../base/time.ts";
+import { audit } from "../cluster/audit.ts";
+import { silenceLimit } from "../cluster/liveness.ts";
+import type { Store } from "../cluster/store.ts";
+import {
+  NO_TAKEOVERS,
+  takeOver,
+  type Takeovers,
+} from "../cluster/takeovers.ts";
+import type { Push, PushParams } from "../rpc/methods.ts";
+import { type Carrier, NodeSession } from "./node_session.ts";
+
+/** Bytes that all sessions together may hold (trust.md §4). */
+const MAX_QUEUED_BYTES = 256 * 1024 * 1024;
+
+/** How long a silent node's session waits for it to resume, in milliseconds. */
+const KEEP_MS = 10 * 60_000;
+
+/** What the sessions work with. */
+export interface SessionsParts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  serve(session: NodeSession, method: string, params: unknown): unknown;
+  notified(session: NodeSession, method: string, params: unknown): void;
+}
+
+/** Which session a node wants. */
+export interface WantedSession {
+  readonly id: string;
+  readonly instance: string;
+  readonly lastSeen: number;
+  readonly resume: boolean;
+}
+
+/** Whether a node is there: `unknown` until it was seen by this process. */
+export type Liveness = "ready" | "down" | "unknown";
+
+/** The sessions that this manager holds, one a node: the newest wins. */
+export class Sessions {
+  readonly #parts: SessionsParts;
+  readonly #sessions = new Map<string, NodeSession>();
+  readonly #down = new Map<string, number>();
+  readonly #takeovers = new Map<string, Takeovers>();
+
+  constructor(parts: SessionsParts) {
+    this.#parts = parts;
+  }
+
+  of(nodeId: string): NodeSession | undefined {
+    return this.#sessions.get(nodeId);
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  [Symbol.iterator](): IterableIterator<NodeSession> {
+    return this.#sessions.values();
+  }
+
+  liveness(nodeId: string): Liveness {
+    if (this.#sessions.has(nodeId) && !this.#down.has(nodeId)) return "ready";
+    return this.#down.has(nodeId) ? "down" : "unknown";
+  }
+
+  /** Wall clock of the last sign of life since this process started. */
+  lastSeen(nodeId: string): number | undefined {
+    return this.#sessions.get(nodeId)?.lastSeen ?? this.#down.get(nodeId);
+  }
+
+  /**
+   * Opens or resumes a node's session.
+   *
+   * @returns `undefined` when it is to resume and is not known here
+   */
+  async open(
+    connection: Carrier,
+    nodeId: string,
+    wanted: WantedSession,
+  ): Promise<NodeSession | undefined> {
+    const present = this.#sessions.get(nodeId);
+    if (wanted.resume) {
+      const same = present?.id === wanted.id &&
+        present.instance === wanted.instance;
+      if (!same) return undefined;
+      this.#down.delete(nodeId);
+      return present;
+    }
+    if (present) await this.#replace(present, connection, wanted);
+    const session = this.#make(nodeId, wanted);
+    this.#sessions.set(nodeId, session);
+    this.#down.delete(nodeId);
+    return session;
+  }
+
+  push<P extends Push>(nodeId: string, method: P, params: PushParams<P>): void {
+    this.#sessions.get(nodeId)?.push(method, params);
+  }
+
+  pushAll<P extends Push>(method: P, params: PushParams<P>): void {
+    for (const session of this.#sessions.values()) session.push(method, params);
+  }
+
+  /** Marks the silent as down, and bounds what all sessions hold. */
+  sweep(heartbeatMs: number): void {
+    const now = this.#parts.clock.monotonic();
+    let queued = 0;
+    let largest: NodeSession | undefined;
+    for (const session of this.#sessions.values()) {
+      const limitMs = silenceLimit(heartbeatMs);
+      if (now - session.lastBeat > limitMs) this.#silent(session, limitMs);
+      queued += session.queuedBytes;
+      if (session.queuedBytes > (largest?.queuedBytes ?? 0)) largest = session;
+    }
+    if (queued > MAX_QUEUED_BYTES) {
+      largest?.end(
+        new SwarmdError("too-busy", "Session ended: it queued the most"),
+      );
+    }
+  }
+
+  /** Ends a node's session, for good. */
+  end(nodeId: string, error: SwarmdError): void {
+    this.#sessions.get(nodeId)?.end(error);
+  }
+
+  endAll(error: SwarmdError): void {
+    for (const session of [...this.#sessions.values()]) session.end(error);
+  }
+
+  #make(nodeId: string, wanted: WantedSession): NodeSession {
+    return new NodeSession({
+      id: wanted.id,
+      instance: wanted.instance,
+      nodeId,
+      clock: this.#parts.clock,
+      serve: this.#parts.serve,
+      notified: this.#parts.notified,
+      ended: (session, error) => this.#ended(session, error),
+    });
+  }
+
+  #ended(session: NodeSession, error: SwarmdError): void {
+    session.connection?.refuse(error);
+    if (this.#sessions.get(session.nodeId) !== session) return;
+    this.#sessions.delete(session.nodeId);
+    this.#down.set(session.nodeId, session.lastSeen);
+  }
+
+  #silent(session: NodeSession, limitMs: number): void {
+    const { nodeId, lastSeen } = session;
+    if (!this.#down.has(nodeId)) {
+      this.#parts.logger.warn("Node is down", { node: nodeId, lastSeen });
+    }
+    this.#down.set(nodeId, lastSeen);
+    // Half-open: the connection would never tell by itself.
+    const { connection } = session;
+    connection?.refuse(
+      new SwarmdError("timed-out", "Connection closed: no heartbeat came"),
+    );
+    const silentMs = this.#parts.clock.monotonic() - session.lastBeat;
+    if (silentMs > limitMs + KEEP_MS) {
+      session.end(new SwarmdError("session-ended", "Session ended: silent"));
+    }
+  }
+
+  async #replace(
+    present: NodeSession,
+    connection: Carrier,
+    wanted: WantedSession,
+  ): Promise<void> {
+    const { host } = connection.connection.facts.remote;
+    const old = present.connection?.connection.facts.remote.host;
+    const text = `Session ended: taken over by a connection from ${host}`;
+    const error = new SwarmdError("conflict", text, {
+      hint: "If this was not you, another machine has a copy of the identity",
+    });
+    if (present.instance !== wanted.instance && present.connection) {
+      await this.#judgeTakeover(present, wanted, { host, old: old ?? "" });
+    }
+    present.end(error);
+  }
+
+  async #judgeTakeover(
+    present: NodeSession,
+    wanted: WantedSession,
+    seen: { readonly host: string; readonly old: string },
+  ): Promise<void> {
+    const { nodeId } = present;
+    const { clock, logger, store } = this.#parts;
+    const { takeovers, conflict } = takeOver(
+      this.#takeovers.get(nodeId) ?? NO_TAKEOVERS,
+      { from: present.instance, to: wanted.instance, now: clock.now() },
+    );
+    this.#takeovers.set(nodeId, takeovers);
+    logger.warn("Session taken over", { node: nodeId, ...seen });
+    if (!conflict) return;
+    const why = `used from ${seen.old} and from ${seen.host}`;
+    this.#takeovers.delete(nodeId);
+    await store.update((tx) => {
+      const node = tx.get("node", nodeId);
+      if (!node || node.admission !== "active") return;
+      tx.put("node", nodeId, { ...node, admission: "conflict" });
+      const at = clock.now();
+      audit(tx, { at, action: "conflict", node: nodeId, by: "manager", why });
+    });
+    throw new SwarmdError("conflict", `Two machines use one identity: ${why}`);
+  }
+}

@@ -1,0 +1,37 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { SwarmdError } from "../base/errors.ts";
+import { decodePem } from "../pki/pem.ts";
+import type { ServerCredentials } from "../rpc/connection.ts";
+
+/**
+ * Whether a server can work with them. The runtime takes anything without a
+ * word, and every handshake from then on fails (T6).
+ *
+ * @throws {SwarmdError} `damaged-state` when a text is not PEM, the key is not
+ * the leaf's, or there is no root
+ */
+export function checkServerCredentials(credentials: ServerCredentials): void {
+  try {
+    const [leaf] = certificatesOf(credentials.chainPem);
+    // Without any root the runtime would ask for those of the public ones
+    certificatesOf(credentials.rootsPem);
+    const key = createPrivateKey(credentials.keyPem);
+    if (leaf?.checkPrivateKey(key)) return;
+  } catch (cause) {
+    throw unusable("a part cannot be read", cause);
+  }
+  throw unusable("the key is not the certificate's");
+}
+
+/** @throws when there is none */
+function certificatesOf(pem: string): X509Certificate[] {
+  return decodePem(pem, "CERTIFICATE").map((der) => new X509Certificate(der));
+}
+
+function unusable(found: string, cause?: unknown): SwarmdError {
+  return new SwarmdError(
+    "damaged-state",
+    `Cannot serve with the manager's certificate: ${found}`,
+    { cause },
+  );
+}

@@ -1,0 +1,235 @@
+import { type Bytes, concat, utf8 } from "../base/bytes.ts";
+import { SwarmdError } from "../base/errors.ts";
+import type {
+  Crypto,
+  KeyPair,
+  PrivateKey,
+  SealRequest,
+  SignatureAlgorithm,
+  VerifyRequest,
+} from "./crypto.ts";
+import { decodeEcdsa, encodeEcdsa } from "./ecdsa_signature.ts";
+import { type PublicKeyInfo, type PublicKeyType, readSpki } from "./spki.ts";
+
+const P256 = { name: "ECDSA", namedCurve: "P-256" };
+const SIGN = { name: "ECDSA", hash: "SHA-256" };
+/** NIST SP 800-57 part 1, table 2: below it RSA is weaker than 112 bits. */
+const MIN_RSA_BITS = 2048;
+/** Verification time grows with the square of the size. */
+const MAX_RSA_BITS = 8192;
+/** NIST SP 800-38D §8.2.2: random nonces of 96 bits. */
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
+/**
+ * The cryptography of production.
+ *
+ * @param subtle the runtime's `crypto.subtle`
+ * @param random so many unpredictable bytes
+ */
+export function webCrypto(
+  subtle: SubtleCrypto,
+  random: (length: number) => Bytes,
+): Crypto {
+  return new WebCrypto(subtle, random);
+}
+
+class WebPrivateKey implements PrivateKey {
+  readonly brand = "private-key";
+  readonly key: CryptoKey;
+
+  constructor(key: CryptoKey) {
+    this.key = key;
+  }
+}
+
+class WebCrypto implements Crypto {
+  readonly #subtle: SubtleCrypto;
+  readonly #random: (length: number) => Bytes;
+
+  constructor(subtle: SubtleCrypto, random: (length: number) => Bytes) {
+    this.#subtle = subtle;
+    this.#random = random;
+  }
+
+  async generateKey(): Promise<KeyPair> {
+    const pair = await this.#subtle.generateKey(P256, true, ["sign", "verify"]);
+    return await this.#pairOf(pair.privateKey, pair.publicKey);
+  }
+
+  async importPkcs8(pkcs8: Bytes): Promise<KeyPair> {
+    try {
+      const privateKey = await this.#subtle
+        .importKey("pkcs8", pkcs8, P256, true, ["sign"]);
+      const { kty = "", crv = "", x = "", y = "" } = await this.#subtle
+        .exportKey("jwk", privateKey);
+      const publicKey = await this.#subtle
+        .importKey("jwk", { kty, crv, x, y }, P256, true, ["verify"]);
+      return await this.#pairOf(privateKey, publicKey);
+    } catch (cause) {
+      if (!(cause instanceof DOMException)) throw cause;
+      throw new SwarmdError(
+        "damaged-state",
+        "Cannot import private key: want an ECDSA P-256 key in PKCS#8",
+        { verdict: "stop", cause },
+      );
+    }
+  }
+
+  async exportPkcs8(key: PrivateKey): Promise<Bytes> {
+    return new Uint8Array(
+      await this.#subtle.exportKey("pkcs8", cryptoKeyOf(key)),
+    );
+  }
+
+  async sign(key: PrivateKey, data: Bytes): Promise<Bytes> {
+    const raw = await this.#subtle.sign(SIGN, cryptoKeyOf(key), data);
+    return encodeEcdsa(new Uint8Array(raw));
+  }
+
+  async verify(request: VerifyRequest): Promise<boolean> {
+    const { spki, algorithm, data, signature } = request;
+    try {
+      const info = readSpki(spki);
+      const scheme = schemeOf(info, algorithm);
+      if (!scheme) return false;
+      const raw = scheme.coordinateBytes === undefined
+        ? signature
+        : decodeEcdsa(signature, scheme.coordinateBytes);
+      return await this.#verifyRaw(scheme, { spki, data, raw });
+    } catch (error) {
+      if (error instanceof SyntaxError) return false;
+      throw error;
+    }
+  }
+
+  async #verifyRaw(
+    scheme: Scheme,
+    { spki, data, raw }: { spki: Bytes; data: Bytes; raw: Bytes },
+  ): Promise<boolean> {
+    try {
+      const key = await this.#subtle
+        .importKey("spki", spki, scheme.key, false, ["verify"]);
+      return await this.#subtle.verify(scheme.verify, key, raw, data);
+    } catch (error) {
+      // A point that is not on its curve passes the import of this runtime;
+      // the verification then throws a TypeError.
+      if (error instanceof DOMException || error instanceof TypeError) {
+        return false;
+      }
+      throw error;
+    }
+  }
+
+  async sha256(data: Bytes): Promise<Bytes> {
+    return new Uint8Array(await this.#subtle.digest("SHA-256", data));
+  }
+
+  async hmacSha256(key: Bytes, data: Bytes): Promise<Bytes> {
+    const algorithm = { name: "HMAC", hash: "SHA-256" };
+    const imported = await this.#subtle
+      .importKey("raw", key, algorithm, false, ["sign"]);
+    return new Uint8Array(await this.#subtle.sign("HMAC", imported, data));
+  }
+
+  async seal({ key, name, data }: SealRequest): Promise<Bytes> {
+    const iv = this.#random(NONCE_BYTES);
+    const imported = await this.#sealingKey(key, "encrypt");
+    const sealed = await this.#subtle.encrypt(gcm(iv, name), imported, data);
+    return concat(iv, new Uint8Array(sealed));
+  }
+
+  async open({ key, name, data }: SealRequest): Promise<Bytes> {
+    const iv = data.subarray(0, NONCE_BYTES);
+    const sealed = data.subarray(NONCE_BYTES);
+    if (sealed.length < TAG_BYTES) {
+      throw damaged(name, `found ${data.length} bytes`);
+    }
+    const imported = await this.#sealingKey(key, "decrypt");
+    try {
+      const opened = await this.#subtle.decrypt(
+        gcm(iv, name),
+        imported,
+        sealed,
+      );
+      return new Uint8Array(opened);
+    } catch (cause) {
+      if (!(cause instanceof DOMException)) throw cause;
+      throw damaged(name, "key, name or bytes are wrong");
+    }
+  }
+
+  async #pairOf(
+    privateKey: CryptoKey,
+    publicKey: CryptoKey,
+  ): Promise<KeyPair> {
+    const spki = new Uint8Array(
+      await this.#subtle.exportKey("spki", publicKey),
+    );
+    return { privateKey: new WebPrivateKey(privateKey), spki };
+  }
+
+  #sealingKey(key: Bytes, usage: "encrypt" | "decrypt"): Promise<CryptoKey> {
+    if (key.length !== 32) {
+      throw new RangeError(`Cannot seal with a key of ${key.length} bytes`);
+    }
+    return this.#subtle.importKey("raw", key, "AES-GCM", false, [usage]);
+  }
+}
+
+function cryptoKeyOf(key: PrivateKey): CryptoKey {
+  if (key instanceof WebPrivateKey) return key.key;
+  throw new TypeError(
+    "Cannot use private key: it belongs to other cryptography",
+  );
+}
+
+function gcm(iv: Bytes, name: string): AesGcmParams {
+  return { name: "AES-GCM", iv, additionalData: utf8(name), tagLength: 128 };
+}
+
+function damaged(name: string, found: string): SwarmdError {
+  return new SwarmdError("damaged-state", `Cannot open "${name}": ${found}`, {
+    verdict: "stop",
+  });
+}
+
+/** How WebCrypto wants a key and a signature algorithm named. */
+interface Scheme {
+  readonly key: EcKeyImportParams | RsaHashedImportParams | Algorithm;
+  readonly verify: EcdsaParams | Algorithm;
+  /** Of an ECDSA signature, which WebCrypto wants as two plain numbers. */
+  readonly coordinateBytes?: number;
+}
+
+const CURVES: ReadonlyMap<PublicKeyType, string> = new Map([
+  ["p256", "P-256"],
+  ["p384", "P-384"],
+  ["p521", "P-521"],
+]);
+
+/** `undefined` for a weak key and for an algorithm that is not the key's. */
+function schemeOf(
+  { type, bits }: PublicKeyInfo,
+  algorithm: SignatureAlgorithm,
+): Scheme | undefined {
+  const [family, digest] = algorithm.split("-sha");
+  const hash = `SHA-${digest}`;
+  const namedCurve = CURVES.get(type);
+  if (family === "ecdsa" && namedCurve !== undefined) {
+    return {
+      key: { name: "ECDSA", namedCurve },
+      verify: { name: "ECDSA", hash },
+      coordinateBytes: Math.ceil(bits / 8),
+    };
+  }
+  if (family === "rsa" && type === "rsa") {
+    if (bits < MIN_RSA_BITS || bits > MAX_RSA_BITS) return undefined;
+    const name = "RSASSA-PKCS1-v1_5";
+    return { key: { name, hash }, verify: { name } };
+  }
+  if (family === "ed25519" && type === "ed25519") {
+    return { key: { name: "Ed25519" }, verify: { name: "Ed25519" } };
+  }
+  return undefined;
+}

@@ -1,0 +1,137 @@
+import * as z from "zod/mini";
+import { SwarmdError } from "../base/errors.ts";
+import * as schema from "./schemas.ts";
+
+/** Who may call a method. Every one who may is listed; nobody else may. */
+export type Caller = "anonymous" | "recovering" | "worker" | "manager";
+
+/** How a message travels: by itself, or numbered in a session. */
+export type Carriage = "connection" | "session";
+
+interface Row {
+  readonly params: z.ZodMiniType;
+  readonly result: z.ZodMiniType;
+  readonly callers: readonly Caller[];
+  readonly carriage: Carriage;
+  /** Whether the decision leaves an entry in the audit log. */
+  readonly audited: boolean;
+  /** Whether a caller may repeat it after its session ended with notice. */
+  readonly idempotent: boolean;
+}
+
+/**
+ * Everything that a peer can ask of a manager: THE table. A method without a
+ * row does not exist, a caller that a row does not list is denied.
+ */
+export const METHODS = {
+  "hello": {
+    params: schema.helloParams,
+    result: schema.helloResult,
+    callers: ["anonymous", "recovering", "worker", "manager"],
+    carriage: "connection",
+    audited: false,
+    idempotent: true,
+  },
+  "ca.root": {
+    params: schema.caRootParams,
+    result: schema.caRootResult,
+    callers: ["anonymous", "recovering"],
+    carriage: "connection",
+    audited: false,
+    idempotent: true,
+  },
+  "join": {
+    params: schema.joinParams,
+    result: schema.issuedResult,
+    callers: ["anonymous"],
+    carriage: "connection",
+    audited: true,
+    idempotent: true,
+  },
+  "heartbeat": {
+    params: schema.heartbeatParams,
+    result: schema.nothing,
+    callers: ["worker", "manager"],
+    carriage: "connection",
+    audited: false,
+    idempotent: true,
+  },
+  "node.register": {
+    params: schema.registerParams,
+    result: schema.nothing,
+    callers: ["worker", "manager"],
+    carriage: "session",
+    audited: false,
+    idempotent: true,
+  },
+  "node.renew": {
+    params: schema.renewParams,
+    result: schema.issuedResult,
+    callers: ["worker", "manager"],
+    carriage: "session",
+    audited: true,
+    idempotent: true,
+  },
+  "drill.number": {
+    params: schema.drillParams,
+    result: schema.nothing,
+    callers: ["worker", "manager"],
+    carriage: "session",
+    audited: false,
+    idempotent: false,
+  },
+} as const satisfies Readonly<Record<string, Row>>;
+
+/** What a manager tells a worker without being asked. */
+export const PUSHES = {
+  "heartbeat": { params: schema.heartbeatParams, carriage: "connection" },
+  "move": { params: schema.moveParams, carriage: "connection" },
+  "close": { params: schema.closeParams, carriage: "connection" },
+  "cluster.managers": { params: schema.managersParams, carriage: "session" },
+  "node.renew-now": { params: schema.renewNowParams, carriage: "session" },
+  "drill.number": { params: schema.drillParams, carriage: "session" },
+} as const satisfies Readonly<Record<string, Pick<Row, "params" | "carriage">>>;
+
+/** Name of a method. */
+export type Method = keyof typeof METHODS;
+/** Parsed parameters of a method. */
+export type Params<M extends Method> = z.infer<(typeof METHODS)[M]["params"]>;
+/** Result of a method. */
+export type Result<M extends Method> = z.infer<(typeof METHODS)[M]["result"]>;
+/** Name of a push. */
+export type Push = keyof typeof PUSHES;
+/** Parsed parameters of a push. */
+export type PushParams<P extends Push> = z.infer<(typeof PUSHES)[P]["params"]>;
+
+/** Whether a text from the wire names a method. */
+export function isMethod(name: string): name is Method {
+  return Object.hasOwn(METHODS, name);
+}
+
+/** Whether a text from the wire names a push. */
+export function isPush(name: string): name is Push {
+  return Object.hasOwn(PUSHES, name);
+}
+
+/**
+ * Parses what came over the wire into what its schema promises.
+ *
+ * @throws {SwarmdError} `bad-message`, naming the field, never its value
+ */
+export function parseAs<T extends z.ZodMiniType>(
+  type: T,
+  value: unknown,
+  what: string,
+): z.infer<T> {
+  const parsed = z.safeParse(type, value ?? {});
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const field = issue?.path.join(".") || "the whole";
+  throw new SwarmdError(
+    "bad-message",
+    `Cannot read ${what}: ${field} is not as the protocol says (${
+      issue?.code ?? "invalid"
+    })`,
+    { verdict: "stop" },
+  );
+}

@@ -1,0 +1,158 @@
+import * as z from "zod/mini";
+
+/** Longest text that a peer may put into a description. */
+const MAX_TEXT = 256;
+
+const text = z.string().check(z.maxLength(MAX_TEXT));
+const id = z.string().check(z.regex(/^[0-9a-z]{25}$/));
+const base64 = (maxBytes: number) =>
+  z.string().check(z.maxLength(Math.ceil(maxBytes / 3) * 4));
+const count = z.number().check(z.int(), z.gte(0));
+/** A SHA-256 as people see it. */
+const digest = z.string().check(z.regex(/^sha256:[0-9a-f]{64}$/));
+const texts = (most: number) => z.array(text).check(z.maxLength(most));
+
+/** First message of a connection: what the caller speaks and wants. */
+export const helloParams = z.object({
+  /** Versions of the protocol that it speaks. */
+  protocols: z.array(count).check(z.minLength(1), z.maxLength(16)),
+  version: text,
+  features: texts(32),
+  /** The session to open or, with `resume`, to go on with. */
+  session: z.optional(
+    z.object({
+      id,
+      lastSeen: count,
+      resume: z.boolean(),
+      /** Random per process: tells a restart from a second machine. */
+      instance: id,
+    }),
+  ),
+  /** Digest of the trust bundle that the caller verified this server with. */
+  bundle: z.optional(digest),
+  /** Asks the manager to prove that it knows a token, before it is sent. */
+  prove: z.optional(z.object({ token: id, nonce: base64(32) })),
+});
+
+/** Answer to `hello`. */
+export const helloResult = z.object({
+  protocol: count,
+  version: text,
+  features: texts(32),
+  /** The manager's wall clock, in milliseconds: it explains, never decides. */
+  now: z.number(),
+  cluster: id,
+  manager: id,
+  heartbeatMs: z.number().check(z.positive()),
+  managers: texts(64),
+  session: z.optional(
+    z.object({ id, resumed: z.boolean(), lastSeen: count }),
+  ),
+  /** Absent when the token is unknown here. */
+  proof: z.optional(base64(32)),
+});
+
+/** What a node says of itself. */
+export const descriptionSchema = z.object({
+  hostname: text,
+  os: text,
+  arch: text,
+  version: text,
+});
+
+/** Asks for a root by its digest, over a connection that is not verified. */
+export const caRootParams = z.object({ digest });
+/** The root and, where roots were rotated since, the way from it. */
+export const caRootResult = z.object({
+  /** DER, base64. */
+  certificate: base64(16 * 1024),
+  links: z.array(base64(16 * 1024)).check(z.maxLength(64)),
+});
+
+/** Redeems a join token. */
+export const joinParams = z.object({
+  secret: z.string().check(z.regex(/^[0-9a-z]{25}$/)),
+  csr: base64(8 * 1024),
+  description: descriptionSchema,
+});
+
+/** Asks for the next certificate of the calling node. */
+export const renewParams = z.object({ csr: base64(8 * 1024) });
+
+/** An issued certificate. */
+export const issuedResult = z.object({
+  node: id,
+  cluster: id,
+  role: z.enum(["manager", "worker"]),
+  /** Leaf first, then its intermediates, DER in base64. */
+  chain: z.array(base64(16 * 1024)).check(z.minLength(1), z.maxLength(6)),
+  /** When it was signed, by the manager's clock, in milliseconds. */
+  issuedAt: z.number(),
+  now: z.number(),
+});
+
+/** What a node registers at the start of a session. */
+export const registerParams = z.object({
+  ...descriptionSchema.shape,
+  /** Issuer of its own certificate, as it sees it. */
+  issuer: text,
+  /** Digest of its trust bundle. */
+  trustRoot: digest,
+  /** Its own clock, in milliseconds. */
+  now: z.number(),
+});
+
+/** A beat of the worker; the manager's answer is of the same name. */
+export const heartbeatParams = z.object({
+  /** Clock of the sender, in milliseconds. */
+  now: z.number(),
+  /** From the manager: when the next beat is wanted, in milliseconds. */
+  nextMs: z.optional(z.number().check(z.positive())),
+});
+
+/** Tells a worker to open its next connection now. */
+export const moveParams = z.object({ reason: text });
+
+/** Says why a connection ends. */
+export const closeParams = z.object({
+  code: text,
+  message: z.string().check(z.maxLength(1024)),
+  hint: z.optional(text),
+  now: z.number(),
+});
+
+/** The managers' addresses. */
+export const managersParams = z.object({ addresses: texts(64) });
+
+/** Tells a worker to renew now. */
+export const renewNowParams = z.object({ reason: text });
+
+/** One number of the drill's application, and what its writer has read. */
+export const drillParams = z.object({
+  /** Random per process: who counts. */
+  stream: id,
+  number: count,
+  read: z.object({
+    received: count,
+    lost: count,
+    duplicated: count,
+    reordered: count,
+    longestGapMs: z.number(),
+  }),
+});
+
+/** No parameters, or no result. */
+export const nothing = z.optional(z.object({}));
+
+/** Answer to `hello`. */
+export type HelloResult = z.infer<typeof helloResult>;
+/** First message of a connection. */
+export type HelloParams = z.infer<typeof helloParams>;
+/** Parameters of `join`. */
+export type JoinParams = z.infer<typeof joinParams>;
+/** An issued certificate, on the wire. */
+export type IssuedResult = z.infer<typeof issuedResult>;
+/** Parameters of `node.register`. */
+export type RegisterParams = z.infer<typeof registerParams>;
+/** Parameters of `drill.number`. */
+export type DrillParams = z.infer<typeof drillParams>;

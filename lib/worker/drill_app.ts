@@ -1,0 +1,45 @@
+import { newId, type Random } from "../base/random.ts";
+import { type Clock, sleep } from "../base/time.ts";
+import { DRILL_PERIOD_MS, DrillReader } from "../cluster/drill.ts";
+import { drillParams } from "../rpc/schemas.ts";
+import { parseAs } from "../rpc/methods.ts";
+import type { WorkerSession } from "./worker_session.ts";
+
+/**
+ * The application of a drill on the worker's side: it writes numbers into the
+ * session and reads the manager's, and tells it what it has read.
+ */
+export class DrillApp {
+  readonly #clock: Clock;
+  readonly #stream: string;
+  readonly #reader = new DrillReader();
+  #written = 0;
+
+  constructor(parts: { readonly clock: Clock; readonly random: Random }) {
+    this.#clock = parts.clock;
+    this.#stream = newId(parts.random);
+  }
+
+  read(params: unknown): void {
+    const written = parseAs(drillParams, params, "drill.number");
+    this.#reader.read(written, this.#clock.monotonic());
+  }
+
+  /** Writes while there is a session, each period. */
+  async run(
+    session: () => WorkerSession | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    for (;;) {
+      await sleep(this.#clock, DRILL_PERIOD_MS, signal);
+      const open = session();
+      if (open?.opened) this.#write(open);
+    }
+  }
+
+  #write(session: WorkerSession): void {
+    const number = ++this.#written;
+    const read = this.#reader.reading;
+    session.notify("drill.number", { stream: this.#stream, number, read });
+  }
+}

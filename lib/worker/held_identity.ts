@@ -1,0 +1,72 @@
+import { SwarmdError } from "../base/errors.ts";
+import { readCertificates } from "../pki/certificate.ts";
+import type { Crypto } from "../pki/crypto.ts";
+import {
+  type CheckedIdentity,
+  checkIdentity,
+  type NodeIdentity,
+} from "../pki/identity.ts";
+import type { StoredIdentity } from "../pki/identity_store.ts";
+import { decodePem, encodePem } from "../pki/pem.ts";
+import { readBundle, writeBundle } from "../pki/trust_bundle.ts";
+import type { ClientCredentials } from "../rpc/connection.ts";
+
+/** The identity that a worker holds: checked, and never changed in parts. */
+export interface HeldIdentity extends CheckedIdentity {
+  readonly identity: NodeIdentity;
+  /** By this machine's clock, in milliseconds. */
+  readonly issuedAt: number;
+}
+
+/**
+ * Reads an identity as it lies on disk. A wrong date is no reason to refuse:
+ * nothing ends because a certificate did, or because the clock is wrong.
+ *
+ * @throws {SwarmdError} `damaged-state`
+ */
+export async function readStored(
+  crypto: Crypto,
+  stored: StoredIdentity,
+  options: { readonly now: number; readonly issuedAt?: number },
+): Promise<HeldIdentity> {
+  const [pkcs8] = decodePem(stored.keyPem, "PRIVATE KEY");
+  if (!pkcs8) throw new SwarmdError("damaged-state", "The key file is empty");
+  const chain = await readCertificates(crypto, stored.certificatePem);
+  const identity: NodeIdentity = {
+    key: await crypto.importPkcs8(pkcs8),
+    keyPkcs8Pem: stored.keyPem,
+    chain,
+    bundle: await readBundle(crypto, stored.rootsPem),
+  };
+  const checked = await checkIdentity(crypto, {
+    identity,
+    clusterId: chain[0]?.subject.organization ?? "",
+    roles: ["worker", "manager"],
+    now: options.now,
+    code: "damaged-state",
+    allowExpired: true,
+  });
+  const issuedAt = options.issuedAt ?? checked.certificate.notBefore;
+  return { ...checked, identity, issuedAt };
+}
+
+/** What goes to disk. */
+export function toStored({ identity }: HeldIdentity): StoredIdentity {
+  return {
+    rootsPem: writeBundle(identity.bundle),
+    certificatePem: chainPem(identity),
+    keyPem: identity.keyPkcs8Pem,
+  };
+}
+
+/** What a dial presents. */
+export function toCredentials({ identity }: HeldIdentity): ClientCredentials {
+  return {
+    rootsPem: writeBundle(identity.bundle),
+    identity: { chainPem: chainPem(identity), keyPem: identity.keyPkcs8Pem },
+  };
+}
+
+function chainPem({ chain }: NodeIdentity): string {
+  return chain.map(({ der }) => encodePem("CERTIFICATE", der)).join("");
+}

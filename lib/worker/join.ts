@@ -1,0 +1,273 @@
+import { timingSafeEqual } from "@std/crypto";
+import { fromBase64, toBase64, toHex } from "../base/bytes.ts";
+import { encodeBase36 } from "../base/base36.ts";
+import { SwarmdError } from "../base/errors.ts";
+import { DAY } from "../base/time.ts";
+import { drawRenewal } from "../cluster/expiry.ts";
+import { type Certificate, readCertificate } from "../pki/certificate.ts";
+import { createCsr } from "../pki/csr.ts";
+import type { KeyPair } from "../pki/crypto.ts";
+import {
+  type JoinToken,
+  proveToken,
+  tokenId,
+  tokenKey,
+} from "../pki/join_token.ts";
+import { decodePem, encodePem } from "../pki/pem.ts";
+import { formatDigest, rootDigest } from "../pki/root_digest.ts";
+import type { Endpoint } from "../rpc/connection.ts";
+import { formatEndpoint } from "../rpc/endpoint.ts";
+import type { HelloResult, IssuedResult } from "../rpc/schemas.ts";
+import { AnonymousCall } from "./anonymous.ts";
+import { readAnswer } from "./answer.ts";
+import { explainSkew } from "./explain_skew.ts";
+import { type HeldIdentity, toStored } from "./held_identity.ts";
+import { judgeManager } from "./judge_manager.ts";
+import type { WorkerPorts } from "./ports.ts";
+import type { WorkerState } from "./state.ts";
+
+/** An unused key older than this is not used any more, in milliseconds. */
+const MAX_KEY_AGE = DAY;
+/** Length of the challenge to the manager, in bytes. */
+const NONCE_BYTES = 32;
+
+/** What a join is made with. */
+export interface JoinOrder {
+  readonly token: JoinToken;
+  /** Tried in this order; at least one. */
+  readonly managers: readonly Endpoint[];
+  readonly state: WorkerState;
+  readonly signal: AbortSignal;
+}
+
+/** What stays the same from one manager address to the next. */
+interface Attempt extends JoinOrder {
+  readonly tokenId: string;
+  readonly key: KeyPair;
+}
+
+/**
+ * Joins a cluster by token (trust.md §3): the root is checked against the
+ * token's digest, the manager proves that it knows the secret, and only then
+ * is the secret sent. The key is on disk before the first call, so that a lost
+ * answer, a crash or a retry never makes a second node.
+ *
+ * @throws {SwarmdError} of the last manager tried; a refusal ends it at once
+ */
+export async function join(
+  ports: WorkerPorts,
+  order: JoinOrder,
+): Promise<HeldIdentity> {
+  const id = await tokenId(ports.crypto, order.token.secret);
+  const key = await stageKey(ports, { ...order, tokenId: id });
+  let failure: unknown;
+  for (const endpoint of order.managers) {
+    try {
+      return await joinAt(ports, { ...order, tokenId: id, key }, endpoint);
+    } catch (error) {
+      order.signal.throwIfAborted();
+      failure = error;
+      if (error instanceof SwarmdError && error.verdict === "stop") break;
+    }
+  }
+  throw failure;
+}
+
+/** The key of an earlier try, where machine, token and root are the same. */
+async function stageKey(
+  ports: WorkerPorts,
+  order: JoinOrder & { readonly tokenId: string },
+): Promise<KeyPair> {
+  const { crypto, identity, clock, machine } = ports;
+  const binding = {
+    machine: machine.binding,
+    token: order.tokenId,
+    root: toHex(order.token.digest),
+  };
+  const staged = await identity.loadStagedKey();
+  const createdAt = clock.now();
+  const usable = staged?.purpose === "join" &&
+    Math.abs(createdAt - staged.createdAt) < MAX_KEY_AGE &&
+    staged.binding["token"] === binding.token &&
+    staged.binding["root"] === binding.root &&
+    machine.is(staged.binding["machine"] ?? "");
+  if (usable) return await importPem(ports, staged.keyPem);
+  const key = await crypto.generateKey();
+  const pkcs8 = await crypto.exportPkcs8(key.privateKey);
+  const keyPem = encodePem("PRIVATE KEY", pkcs8);
+  await identity.saveStagedKey({ keyPem, purpose: "join", createdAt, binding });
+  return key;
+}
+
+async function importPem(ports: WorkerPorts, pem: string): Promise<KeyPair> {
+  const [pkcs8] = decodePem(pem, "PRIVATE KEY");
+  if (pkcs8) return await ports.crypto.importPkcs8(pkcs8);
+  throw new SwarmdError("damaged-state", "The staged key is empty");
+}
+
+async function joinAt(
+  ports: WorkerPorts,
+  attempt: Attempt,
+  endpoint: Endpoint,
+): Promise<HeldIdentity> {
+  const root = await fetchRoot(ports, attempt, endpoint);
+  const { answer, hello } = await redeem(ports, attempt, { endpoint, root });
+  const held = await readAnswer(ports.crypto, {
+    answer,
+    key: attempt.key,
+    bundle: { roots: [root] },
+    expected: { clusterId: hello.cluster, now: ports.clock.now() },
+  });
+  await keep(ports, attempt, { held, hello, endpoint });
+  return held;
+}
+
+/** Gets the root over a connection that proves nothing, and believes only the digest. */
+async function fetchRoot(
+  ports: WorkerPorts,
+  attempt: Attempt,
+  endpoint: Endpoint,
+): Promise<Certificate> {
+  const { dialer, clock, crypto, version } = ports;
+  const { token, signal } = attempt;
+  const connection = await dialer.dialUnverified(endpoint, signal);
+  const call = new AnonymousCall(connection, clock);
+  try {
+    await call.hello(version);
+    const digest = formatDigest(token.digest);
+    const { certificate } = await call.call("ca.root", { digest });
+    const der = fromBase64(certificate);
+    if (toHex(await rootDigest(crypto, der)) !== toHex(token.digest)) {
+      throw rootMismatch(endpoint);
+    }
+    return await readCertificate(crypto, der);
+  } catch (error) {
+    throw shownOnly(error, endpoint);
+  } finally {
+    call.close();
+  }
+}
+
+/** What an unverified peer says is shown, and never obeyed (trust.md §2). */
+function shownOnly(error: unknown, endpoint: Endpoint): unknown {
+  if (!(error instanceof SwarmdError)) return error;
+  if (error.code === "root-mismatch") return rootMismatch(endpoint);
+  return error;
+}
+
+function rootMismatch(endpoint: Endpoint): SwarmdError {
+  return new SwarmdError(
+    "root-mismatch",
+    `Cannot join: the manager at ${
+      formatEndpoint(endpoint)
+    } has another root CA than the token pins`,
+    {
+      verdict: "stop",
+      hint:
+        "Check the address; if the cluster was made anew, get its token with `swarmd token show worker`",
+    },
+  );
+}
+
+async function redeem(
+  ports: WorkerPorts,
+  attempt: Attempt,
+  at: { readonly endpoint: Endpoint; readonly root: Certificate },
+): Promise<{ answer: IssuedResult; hello: HelloResult }> {
+  const { dialer, clock, crypto, machine, version, random } = ports;
+  const rootsPem = encodePem("CERTIFICATE", at.root.der);
+  const connection = await explainSkew(
+    ports,
+    at.endpoint,
+    () => dialer.dial(at.endpoint, { rootsPem }, attempt.signal),
+  );
+  const call = new AnonymousCall(connection, clock);
+  try {
+    const judged = await judgeManager(crypto, connection, { now: clock.now() });
+    const nonce = random.bytes(NONCE_BYTES);
+    const prove = { token: attempt.tokenId, nonce: toBase64(nonce) };
+    const hello = await call.hello(version, prove);
+    if (hello.cluster !== judged.clusterId) throw unproven(at.endpoint);
+    await checkProof(ports, attempt, {
+      hello,
+      nonce,
+      leafFingerprint: judged.certificate.fingerprint,
+      endpoint: at.endpoint,
+    });
+    const { hostname, os, arch } = machine;
+    const answer = await call.call("join", {
+      secret: encodeBase36(attempt.token.secret),
+      csr: toBase64(await createCsr(crypto, attempt.key)),
+      description: { hostname, os, arch, version },
+    });
+    return { answer, hello };
+  } finally {
+    call.close();
+  }
+}
+
+async function checkProof(
+  { crypto }: WorkerPorts,
+  attempt: Attempt,
+  facts: {
+    readonly hello: HelloResult;
+    readonly nonce: Uint8Array<ArrayBuffer>;
+    readonly leafFingerprint: string;
+    readonly endpoint: Endpoint;
+  },
+): Promise<void> {
+  const { hello: { proof }, nonce, leafFingerprint, endpoint } = facts;
+  if (proof === undefined) throw tokenRefused();
+  const key = await tokenKey(crypto, attempt.token.secret);
+  const wanted = await proveToken(crypto, { key, nonce, leafFingerprint });
+  if (!timingSafeEqual(fromBase64(proof), wanted)) throw unproven(endpoint);
+}
+
+function tokenRefused(): SwarmdError {
+  return new SwarmdError(
+    "token-refused",
+    "Cannot join: the manager does not know this token; nothing secret was sent",
+    {
+      verdict: "stop",
+      hint:
+        "The token was rotated or has a typing error: get the present one with `swarmd token show worker`",
+    },
+  );
+}
+
+function unproven(endpoint: Endpoint): SwarmdError {
+  return new SwarmdError(
+    "manager-unproven",
+    `Cannot join: the manager at ${
+      formatEndpoint(endpoint)
+    } could not prove that it knows the token; nothing secret was sent`,
+    { verdict: "stop", hint: "Check that this is the address of your manager" },
+  );
+}
+
+/** Memory first, then the identity: a kill between the two harms neither. */
+async function keep(
+  ports: WorkerPorts,
+  attempt: Attempt,
+  made: {
+    readonly held: HeldIdentity;
+    readonly hello: HelloResult;
+    readonly endpoint: Endpoint;
+  },
+): Promise<void> {
+  const { held, hello, endpoint } = made;
+  const { notAfter } = held.certificate;
+  const life = { issuedAt: held.issuedAt, notAfter };
+  const managers = [formatEndpoint(endpoint), ...hello.managers];
+  await attempt.state.remember(held.nodeId, {
+    cluster: held.clusterId,
+    rootDigest: formatDigest(attempt.token.digest),
+    tokenId: attempt.tokenId,
+    binding: ports.machine.binding,
+    managers: [...new Set(managers)],
+    issuedAt: held.issuedAt,
+    renewAt: drawRenewal(life, ports.random),
+  });
+  await ports.identity.save(toStored(held));
+  await ports.identity.dropStagedKey();
+}

@@ -1,0 +1,68 @@
+import type { Clock } from "../base/time.ts";
+import type { WorkerStatus } from "../cluster/local_api.ts";
+import {
+  answerLocally,
+  type LocalAnswer,
+  type LocalRequest,
+} from "../rpc/local_answer.ts";
+import type { Worker } from "./worker.ts";
+
+/** What the operator's API looks at. */
+export interface WorkerApiParts {
+  readonly worker: Worker;
+  readonly clock: Clock;
+  readonly version: string;
+}
+
+/** Answers the operator of the machine that a worker runs on. */
+export async function answerOperator(
+  request: LocalRequest,
+  parts: WorkerApiParts,
+): Promise<LocalAnswer> {
+  return await answerLocally(
+    request,
+    (path) => path === "/v1/status" ? statusOf(parts) : undefined,
+  );
+}
+
+function statusOf({ worker, version }: WorkerApiParts): WorkerStatus {
+  const { uplink, renewal, held, membership } = worker;
+  const { certificate } = held;
+  const { manager, skewMs, skewAt } = uplink;
+  return {
+    role: "worker",
+    node: held.nodeId,
+    cluster: held.clusterId,
+    version,
+    state: uplink.connected ? "connected" : "connecting",
+    since: iso(uplink.since),
+    ...(manager !== undefined && { manager }),
+    ...(uplink.lastError !== undefined && { lastError: uplink.lastError }),
+    certificate: {
+      serial: certificate.serial,
+      notBefore: iso(certificate.notBefore),
+      notAfter: iso(certificate.notAfter),
+      issuer: certificate.issuer.commonName ?? "",
+      fingerprint256: certificate.fingerprint,
+    },
+    renewal: {
+      state: renewal.step,
+      dueAt: iso(renewal.dueAt),
+      failures: renewal.failures,
+      ...(renewal.lastFailure && {
+        lastError: renewal.lastFailure.error,
+        lastAt: iso(renewal.lastFailure.at),
+      }),
+    },
+    clock: {
+      ...(skewMs !== undefined && { skewMs: Math.round(skewMs) }),
+      ...(skewAt !== undefined && { checkedAt: iso(skewAt) }),
+    },
+    trustRoot: worker.trustRoot,
+    managers: [...membership.managers],
+  };
+}
+
+function iso(wallMs: number): string {
+  return new Date(wallMs).toISOString();
+}

@@ -1,0 +1,201 @@
+import type { Bytes } from "../base/bytes.ts";
+import { SwarmdError } from "../base/errors.ts";
+import { type Clock, SECOND } from "../base/time.ts";
+import type { Connection } from "../rpc/connection.ts";
+import {
+  decodeMessage,
+  encodeMessage,
+  type Failure,
+  type Message,
+  type WireMessage,
+} from "../rpc/message.ts";
+import {
+  type Method,
+  METHODS,
+  type Params,
+  parseAs,
+  PUSHES,
+  type Result,
+} from "../rpc/methods.ts";
+import { errorFromWire } from "../rpc/wire_error.ts";
+
+/** Time for an answer outside a session, in milliseconds. */
+const ANSWER_MS = 20 * SECOND;
+
+/** What happens on a connection to a manager, besides answers. */
+export interface ManagerEvents {
+  /** A message of the session. */
+  message(message: WireMessage): void;
+  heartbeat(beat: { readonly now: number; readonly nextMs?: number }): void;
+  /** The manager wants the session on another connection. */
+  move(reason: string): void;
+  /** It is over; with the manager's own words when it said why. */
+  closed(error: SwarmdError): void;
+}
+
+interface Waiting {
+  readonly method: Method;
+  /** In the very turn in which the answer came: what follows it matters. */
+  readonly answered: (result: unknown) => void;
+  readonly failed: (error: SwarmdError) => void;
+}
+
+/** One connection to a manager: a few calls of its own, then a session's messages. */
+export class ManagerConnection {
+  readonly connection: Connection;
+  readonly #clock: Clock;
+  readonly #events: ManagerEvents;
+  #waiting: Waiting | undefined;
+  #lastId = 0;
+  #ended = false;
+  #lastWords: SwarmdError | undefined;
+
+  constructor(
+    connection: Connection,
+    options: { readonly clock: Clock; readonly events: ManagerEvents },
+  ) {
+    this.connection = connection;
+    this.#clock = options.clock;
+    this.#events = options.events;
+    connection.start(this);
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  send(payload: Bytes): void {
+    this.connection.send(payload);
+  }
+
+  /**
+   * Asks one thing outside a session.
+   *
+   * @param answered called in the turn in which the answer came, before
+   * anything that follows it on the connection is looked at
+   * @throws {SwarmdError} the manager's refusal, `timed-out`, or why it ended
+   */
+  ask<M extends Method>(
+    method: M,
+    params: Params<M>,
+    answered: (result: Result<M>) => void = () => {},
+  ): Promise<Result<M>> {
+    const { promise, resolve, reject } = Promise.withResolvers<Result<M>>();
+    const cancel = this.#clock.schedule(ANSWER_MS, () => {
+      this.#over(new SwarmdError("timed-out", `No answer to ${method}`));
+      this.connection.destroy();
+    });
+    this.#waiting = {
+      method,
+      failed: (error) => {
+        cancel();
+        reject(error);
+      },
+      answered: (raw) => {
+        cancel();
+        try {
+          const result = parseAs(METHODS[method].result, raw, method);
+          answered(result as Result<M>);
+          resolve(result as Result<M>);
+        } catch (error) {
+          reject(error);
+        }
+      },
+    };
+    const id = ++this.#lastId;
+    this.#send({ id, method, params });
+    return promise;
+  }
+
+  /** Sends a beat; the answer comes as an event. */
+  beat(now: number): void {
+    this.#send({ method: "heartbeat", params: { now } });
+  }
+
+  message(payload: Bytes): void {
+    if (this.#ended) return;
+    try {
+      this.#handle(decodeMessage(payload));
+    } catch (error) {
+      const text = "Cannot read what the manager sent";
+      this.#over(
+        error instanceof SwarmdError
+          ? error
+          : new SwarmdError("bad-message", text, { cause: error }),
+      );
+      this.connection.destroy();
+    }
+  }
+
+  closed(error?: unknown): void {
+    this.#over(
+      this.#lastWords ?? (error instanceof SwarmdError ? error : lost(error)),
+    );
+  }
+
+  /** Nothing more is wanted of it. No event follows. */
+  retire(): void {
+    this.#ended = true;
+    this.#fail(lost());
+    this.connection.close();
+  }
+
+  #handle(message: WireMessage): void {
+    if (this.#answer(message)) return;
+    if (!("method" in message) || "id" in message || message.n !== undefined) {
+      return this.#events.message(message);
+    }
+    const { method, params } = message;
+    if (method === "heartbeat") {
+      const beat = parseAs(PUSHES.heartbeat.params, params, method);
+      const { now, nextMs } = beat;
+      this.#events.heartbeat(nextMs === undefined ? { now } : { now, nextMs });
+    } else if (method === "move") {
+      this.#events.move(parseAs(PUSHES.move.params, params, method).reason);
+    } else if (method === "close") this.#lastWords = wordsOf(params);
+    else this.#events.message(message);
+  }
+
+  /** Answers outside a session have no number; those of a session have one. */
+  #answer(message: WireMessage): boolean {
+    const waiting = this.#waiting;
+    if (!waiting || message.n !== undefined || !("id" in message)) return false;
+    if ("method" in message || message.id !== this.#lastId) return false;
+    this.#waiting = undefined;
+    if ("error" in message) waiting.failed(errorFromWire(message as Failure));
+    else waiting.answered(message.result);
+    return true;
+  }
+
+  #over(error: SwarmdError): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#fail(error);
+    this.#events.closed(error);
+  }
+
+  #fail(error: SwarmdError): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.failed(error);
+  }
+
+  #send(message: Message): void {
+    this.connection.send(encodeMessage(message));
+  }
+}
+
+function wordsOf(params: unknown): SwarmdError {
+  const { code, message, hint, now } = parseAs(
+    PUSHES.close.params,
+    params,
+    "close",
+  );
+  const data = { code, now, ...(hint !== undefined && { hint }) };
+  return errorFromWire({ id: 0, error: { code: -32000, message, data } });
+}
+
+function lost(cause?: unknown): SwarmdError {
+  const detail = cause === undefined ? {} : { cause };
+  return new SwarmdError("unreachable", "The connection was lost", detail);
+}

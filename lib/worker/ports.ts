@@ -1,0 +1,53 @@
+import type { Logger } from "../base/logger.ts";
+import type { Random } from "../base/random.ts";
+import type { Clock } from "../base/time.ts";
+import type { Crypto } from "../pki/crypto.ts";
+import type { IdentityStore } from "../pki/identity_store.ts";
+import type { Dialer } from "../rpc/connection.ts";
+
+/** The machine that a worker runs on. */
+export interface Machine {
+  readonly hostname: string;
+  readonly os: string;
+  readonly arch: string;
+  /** Hash of what tells this machine from a copy of its disk. */
+  readonly binding: string;
+  /** Whether a binding that was written down can be of this machine. */
+  is(binding: string): boolean;
+}
+
+/** What a worker tells its operator. Times in milliseconds. */
+export type WorkerEvent =
+  | {
+    readonly event: "joined" | "renewed";
+    readonly node: string;
+    readonly serial: string;
+    readonly notBefore: number;
+    readonly notAfter: number;
+    readonly issuer: string;
+  }
+  | {
+    readonly event: "connected";
+    readonly node: string;
+    readonly manager: string;
+  }
+  | {
+    readonly event: "disconnected";
+    readonly node: string;
+    readonly manager: string;
+    readonly reason: string;
+  };
+
+/** The world, as much of it as a worker touches. */
+export interface WorkerPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly crypto: Crypto;
+  readonly logger: Logger;
+  readonly identity: IdentityStore;
+  readonly dialer: Dialer;
+  readonly machine: Machine;
+  /** Version of the program. */
+  readonly version: string;
+  readonly event: (event: WorkerEvent) => void;
+}

@@ -1,0 +1,252 @@
+import { toBase64 } from "../base/bytes.ts";
+import { backoffDelay } from "../base/backoff.ts";
+import { describeError, hasCode, SwarmdError } from "../base/errors.ts";
+import { SECOND, sleep, sleepUntil } from "../base/time.ts";
+import {
+  drawRenewal,
+  renewalBackoffBound,
+  renewalFloor,
+} from "../cluster/expiry.ts";
+import { createCsr } from "../pki/csr.ts";
+import type { KeyPair } from "../pki/crypto.ts";
+import { decodePem, encodePem } from "../pki/pem.ts";
+import type { IssuedResult } from "../rpc/schemas.ts";
+import { readAnswer } from "./answer.ts";
+import { type HeldIdentity, toStored } from "./held_identity.ts";
+import type { WorkerPorts } from "./ports.ts";
+
+/** The steps of a renewal (trust.md §5). */
+export type RenewalStep =
+  | "idle"
+  | "requested"
+  | "received"
+  | "saved"
+  | "in-use";
+
+/** What is known of renewals, for `status`. */
+export interface RenewalView {
+  readonly step: RenewalStep;
+  /** Wall clock, in milliseconds. */
+  readonly dueAt: number;
+  readonly failures: number;
+  readonly lastFailure:
+    | { readonly at: number; readonly error: string }
+    | undefined;
+}
+
+/** What renewal works with. */
+export interface RenewalParts extends WorkerPorts {
+  held(): HeldIdentity;
+  /** What lies on disk. */
+  reload(): Promise<HeldIdentity>;
+  /** Puts an identity into use: for new connections, from now on. */
+  use(held: HeldIdentity): void;
+  /** Remembers when the next renewal is due, durably. */
+  remember(held: HeldIdentity, renewAt: number): Promise<void>;
+  /** Asks the manager on the connection that holds the session. */
+  ask(csr: string, signal: AbortSignal): Promise<IssuedResult>;
+  /** Opens the next connection, with the identity in use. */
+  move(reason: string): void;
+}
+
+/**
+ * Renews the identity, each step saved before the next begins: the key before
+ * the request, the identity before its use. Whatever fails, the old identity
+ * serves on, and the next try comes after a pause.
+ */
+export class Renewal {
+  readonly #parts: RenewalParts;
+  #step: RenewalStep = "idle";
+  #dueAt: number;
+  #failures = 0;
+  #lastFailure: RenewalView["lastFailure"];
+  #hurry = new AbortController();
+  /** The identity in use has not been answered with a `hello` yet. */
+  #unconfirmed: PromiseWithResolvers<void> | undefined;
+
+  constructor(parts: RenewalParts, dueAt: number) {
+    this.#parts = parts;
+    this.#dueAt = dueAt;
+  }
+
+  get view(): RenewalView {
+    return {
+      step: this.#step,
+      dueAt: this.#dueAt,
+      failures: this.#failures,
+      lastFailure: this.#lastFailure,
+    };
+  }
+
+  /** The manager wants a renewal at once. */
+  renewNow(): void {
+    this.#hurry.abort();
+  }
+
+  /** A manager answered a `hello` under this identity. */
+  async confirmed(held: HeldIdentity): Promise<void> {
+    if (held !== this.#parts.held()) return;
+    await this.#parts.identity.confirm();
+    this.#unconfirmed?.resolve();
+  }
+
+  /**
+   * A VERIFIED manager does not know the identity in use: back to the one
+   * before, if the disk still has it. That is so until a `hello` was answered.
+   */
+  async refused(held: HeldIdentity, error: SwarmdError): Promise<void> {
+    if (held !== this.#parts.held()) return;
+    if (!hasCode(error, "replaced", "newer-than-store")) return;
+    if (!await this.#parts.identity.rollBack()) return;
+    this.#parts.use(await this.#parts.reload());
+    this.#unconfirmed?.reject(error);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      await this.#untilDue(signal);
+      try {
+        await this.#renew(signal);
+        this.#failures = 0;
+        this.#lastFailure = undefined;
+      } catch (error) {
+        signal.throwIfAborted();
+        await this.#failed(error, signal);
+      } finally {
+        this.#step = "idle";
+      }
+    }
+  }
+
+  async #untilDue(signal: AbortSignal): Promise<void> {
+    if (this.#hurry.signal.aborted) this.#hurry = new AbortController();
+    const either = AbortSignal.any([signal, this.#hurry.signal]);
+    const { clock } = this.#parts;
+    await sleepUntil(clock, this.#dueAt, either).catch(() => {});
+    signal.throwIfAborted();
+  }
+
+  async #failed(error: unknown, signal: AbortSignal): Promise<void> {
+    const { clock, random, logger } = this.#parts;
+    const text = describeError(error);
+    this.#failures++;
+    this.#lastFailure = { at: clock.now(), error: text };
+    logger.warn("Certificate not renewed; the old one serves on", {
+      error: text,
+      failures: this.#failures,
+    });
+    const { issuedAt, certificate: { notAfter } } = this.#parts.held();
+    const maxMs = renewalBackoffBound({ issuedAt, notAfter }, clock.now());
+    const options = { baseMs: SECOND, maxMs };
+    const pause = backoffDelay(this.#failures, options, random);
+    this.#dueAt = Math.max(this.#dueAt, clock.now() + pause);
+  }
+
+  async #renew(signal: AbortSignal): Promise<void> {
+    const { identity, logger } = this.#parts;
+    const before = this.#parts.held();
+    const key = await this.#stageKey(before);
+    this.#step = "requested";
+    const csr = toBase64(await createCsr(this.#parts.crypto, key));
+    const answer = await this.#parts.ask(csr, signal);
+    this.#step = "received";
+    const held = await this.#check(answer, { key, before });
+    const renewAt = await this.#save(held);
+    this.#step = "saved";
+    await this.#use(held, renewAt, signal);
+    await identity.dropStagedKey();
+    const { serial, notBefore, notAfter, issuer } = held.certificate;
+    logger.info("Certificate renewed", { serial });
+    this.#parts.event({
+      event: "renewed",
+      node: held.nodeId,
+      serial,
+      notBefore,
+      notAfter,
+      issuer: issuer.commonName ?? "",
+    });
+    await this.#rest(held, signal);
+  }
+
+  /** The key of a request whose answer was lost is asked with again. */
+  async #stageKey(before: HeldIdentity): Promise<KeyPair> {
+    const { identity, crypto, clock } = this.#parts;
+    const binding = { after: before.certificate.fingerprint };
+    const staged = await identity.loadStagedKey();
+    if (
+      staged?.purpose === "renew" && staged.binding["after"] === binding.after
+    ) {
+      const [pkcs8] = decodePem(staged.keyPem, "PRIVATE KEY");
+      if (pkcs8) return await crypto.importPkcs8(pkcs8);
+    }
+    const key = await crypto.generateKey();
+    const pkcs8 = await crypto.exportPkcs8(key.privateKey);
+    const keyPem = encodePem("PRIVATE KEY", pkcs8);
+    const createdAt = clock.now();
+    await identity.saveStagedKey({
+      keyPem,
+      purpose: "renew",
+      createdAt,
+      binding,
+    });
+    return key;
+  }
+
+  /** An answer that fails its check burns its key. */
+  async #check(
+    answer: IssuedResult,
+    made: { readonly key: KeyPair; readonly before: HeldIdentity },
+  ): Promise<HeldIdentity> {
+    const { crypto, clock, identity } = this.#parts;
+    const { before, key } = made;
+    const { clusterId, nodeId, identity: { bundle } } = before;
+    try {
+      const expected = { clusterId, nodeId, now: clock.now() };
+      return await readAnswer(crypto, { answer, key, bundle, expected });
+    } catch (error) {
+      await identity.dropStagedKey();
+      throw error;
+    }
+  }
+
+  async #save(held: HeldIdentity): Promise<number> {
+    const { identity, random } = this.#parts;
+    const { issuedAt, certificate: { notAfter } } = held;
+    const renewAt = drawRenewal({ issuedAt, notAfter }, random);
+    await identity.save(toStored(held));
+    await this.#parts.remember(held, renewAt);
+    return renewAt;
+  }
+
+  /** Into use, then wait: no renewal starts before this one is confirmed. */
+  async #use(
+    held: HeldIdentity,
+    renewAt: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const confirmed = Promise.withResolvers<void>();
+    const stop = () => confirmed.reject(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+    this.#unconfirmed = confirmed;
+    this.#dueAt = renewAt;
+    this.#step = "in-use";
+    this.#parts.use(held);
+    this.#parts.move("this node has a newer certificate");
+    try {
+      await confirmed.promise;
+    } catch (error) {
+      await this.#parts.identity.dropStagedKey();
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", stop);
+      this.#unconfirmed = undefined;
+    }
+  }
+
+  /** Whatever an authority answers, no node renews in a tight loop (W6). */
+  async #rest(held: HeldIdentity, signal: AbortSignal): Promise<void> {
+    const { issuedAt, certificate: { notAfter } } = held;
+    const floor = renewalFloor({ issuedAt, notAfter });
+    await sleep(this.#parts.clock, floor, signal);
+  }
+}

@@ -1,0 +1,423 @@
+import { describeError, hasCode, SwarmdError } from "../base/errors.ts";
+import { backoffDelay } from "../base/backoff.ts";
+import { newId } from "../base/random.ts";
+import { SECOND, sleep } from "../base/time.ts";
+import { silenceLimit } from "../cluster/liveness.ts";
+import type { Endpoint } from "../rpc/connection.ts";
+import { formatEndpoint } from "../rpc/endpoint.ts";
+import {
+  type Method,
+  METHODS,
+  type Params,
+  parseAs,
+  type Result,
+} from "../rpc/methods.ts";
+import type { HelloResult } from "../rpc/schemas.ts";
+import { PROTOCOL } from "./anonymous.ts";
+import { explainSkew } from "./explain_skew.ts";
+import { type HeldIdentity, toCredentials } from "./held_identity.ts";
+import { type JudgedManager, judgeManager } from "./judge_manager.ts";
+import { ManagerConnection } from "./manager_connection.ts";
+import type { WorkerPorts } from "./ports.ts";
+import { WorkerSession } from "./worker_session.ts";
+
+/** Longest pause before another dial, in milliseconds. */
+const MAX_PAUSE = 4 * SECOND;
+/** Longest pause after a manager has refused, in milliseconds. */
+const MAX_REFUSED_PAUSE = 60 * SECOND;
+
+/** What an uplink works with. */
+export interface UplinkParts extends WorkerPorts {
+  /** The identity to present, now. */
+  held(): HeldIdentity;
+  /** Digest of the trust bundle in use. */
+  bundleDigest(): string;
+  /** Where managers are, best first. */
+  managers(): readonly Endpoint[];
+  /** A session began or went on, on a connection with this identity. */
+  established(held: HeldIdentity, fresh: boolean): void;
+  /** A manager that was verified refused this identity. */
+  refused(held: HeldIdentity, error: SwarmdError): void;
+  /** A push of the manager, in order. */
+  pushed(method: string, params: unknown): void;
+}
+
+/** What is known of the uplink, for `status`. */
+export interface UplinkStatus {
+  readonly connected: boolean;
+  readonly manager: string | undefined;
+  /** Wall clock, in milliseconds. */
+  readonly since: number;
+  readonly lastError: string | undefined;
+  /** Own clock minus the manager's, in milliseconds. */
+  readonly skewMs: number | undefined;
+  readonly skewAt: number | undefined;
+}
+
+/** A connection that serves the session, or is about to. */
+interface Line {
+  readonly link: ManagerConnection;
+  readonly held: HeldIdentity;
+  readonly manager: JudgedManager;
+  readonly endpoint: Endpoint;
+  lastBeat: number;
+  heartbeatMs: number;
+}
+
+/**
+ * A worker's way to its managers: it keeps one session alive over as many
+ * connections as it takes, and moves it before anything breaks.
+ */
+export class Uplink {
+  readonly #parts: UplinkParts;
+  readonly #instance: string;
+  #session: WorkerSession | undefined;
+  #line: Line | undefined;
+  #wake = Promise.withResolvers<void>();
+  #moveWanted: string | undefined;
+  #announced = false;
+  #failures = 0;
+  #since: number;
+  #lostAt: number;
+  #lastError: string | undefined;
+  #skew: { readonly ms: number; readonly at: number } | undefined;
+  #cancelBeat: () => void = () => {};
+
+  constructor(parts: UplinkParts) {
+    this.#parts = parts;
+    this.#instance = newId(parts.random);
+    this.#since = parts.clock.now();
+    this.#lostAt = parts.clock.monotonic();
+  }
+
+  get status(): UplinkStatus {
+    const line = this.#line;
+    return {
+      connected: line !== undefined,
+      manager: line && formatEndpoint(line.endpoint),
+      since: this.#since,
+      lastError: this.#lastError,
+      skewMs: this.#skew?.ms,
+      skewAt: this.#skew?.at,
+    };
+  }
+
+  /** The session, while there is one; it may wait for its next connection. */
+  get session(): WorkerSession | undefined {
+    return this.#session;
+  }
+
+  /** @throws {SwarmdError} when no session is there, or as the manager says */
+  async call<M extends Method>(
+    method: M,
+    params: Params<M>,
+    signal: AbortSignal,
+  ): Promise<Result<M>> {
+    if (!this.#session) {
+      throw new SwarmdError("unreachable", `Cannot ask ${method}: no session`);
+    }
+    const raw = await this.#session.call(method, params, signal);
+    return parseAs(METHODS[method].result, raw, method) as Result<M>;
+  }
+
+  /** Opens the next connection and moves the session to it, soon. */
+  requestMove(reason: string): void {
+    this.#moveWanted ??= reason;
+    this.#wake.resolve();
+  }
+
+  /**
+   * Keeps the session until the signal is aborted.
+   *
+   * @throws {SwarmdError} `removed` when a verified manager says so
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const stop = () => this.#wake.resolve();
+    signal.addEventListener("abort", stop, { once: true });
+    try {
+      while (!signal.aborted) await this.#turn(signal);
+    } finally {
+      signal.removeEventListener("abort", stop);
+      this.#cancelBeat();
+      this.#session?.end(
+        new SwarmdError("session-ended", "Session ended: the worker stops"),
+      );
+      this.#line?.link.retire();
+      this.#line = undefined;
+    }
+  }
+
+  async #turn(signal: AbortSignal): Promise<void> {
+    if (this.#line && this.#moveWanted === undefined) {
+      return await this.#nextWake();
+    }
+    try {
+      await this.#establish(signal);
+      this.#failures = 0;
+      this.#lastError = undefined;
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#failed(error);
+      if (hasCode(error, "removed")) throw error;
+      await this.#pause(error, signal);
+    }
+  }
+
+  async #nextWake(): Promise<void> {
+    await this.#wake.promise;
+    this.#wake = Promise.withResolvers<void>();
+  }
+
+  #failed(error: unknown): void {
+    this.#failures++;
+    this.#lastError = describeError(error);
+    const level = this.#failures === 1 ? "warn" : "debug";
+    this.#parts.logger[level]("No session with a manager", {
+      error: this.#lastError,
+      failures: this.#failures,
+    });
+    if (!this.#line) this.#interrupted(this.#lastError);
+  }
+
+  /**
+   * Short after a short outage, and never more than 4 s: a manager that
+   * restarts after minutes finds its fleet back within seconds. A refusal is
+   * an answer; asking again at once would not change it.
+   */
+  async #pause(error: unknown, signal: AbortSignal): Promise<void> {
+    const { clock, random } = this.#parts;
+    const refused = error instanceof SwarmdError &&
+      !hasCode(error, "unreachable", "timed-out", "session-ended");
+    const outageMs = clock.monotonic() - this.#lostAt;
+    const maxMs = refused
+      ? MAX_REFUSED_PAUSE
+      : Math.min(MAX_PAUSE, Math.max(200, outageMs / 6));
+    const pauseMs = backoffDelay(
+      this.#failures,
+      { baseMs: 100, maxMs },
+      random,
+    );
+    await sleep(clock, pauseMs, signal).catch(() => {});
+  }
+
+  async #establish(signal: AbortSignal): Promise<void> {
+    const endpoints = this.#parts.managers();
+    const endpoint = endpoints[this.#failures % endpoints.length];
+    if (!endpoint) {
+      throw new SwarmdError("unreachable", "No manager's address is known");
+    }
+    const reason = this.#moveWanted;
+    const line = await this.#dial(endpoint, signal);
+    try {
+      await this.#greet(line);
+    } catch (error) {
+      line.link.retire();
+      if (error instanceof SwarmdError) this.#refused(line.held, error);
+      throw error;
+    }
+    if (this.#moveWanted === reason) this.#moveWanted = undefined;
+  }
+
+  #refused(held: HeldIdentity, error: SwarmdError): void {
+    if (hasCode(error, "session-ended")) this.#session?.end(error);
+    else if (!hasCode(error, "unreachable", "timed-out")) {
+      this.#parts.refused(held, error);
+    }
+  }
+
+  async #dial(endpoint: Endpoint, signal: AbortSignal): Promise<Line> {
+    const { clock, crypto, dialer } = this.#parts;
+    const held = this.#parts.held();
+    const connection = await explainSkew(
+      this.#parts,
+      endpoint,
+      () => dialer.dial(endpoint, toCredentials(held), signal),
+    );
+    try {
+      const { clusterId } = held;
+      const now = clock.now();
+      const manager = await judgeManager(crypto, connection, {
+        clusterId,
+        now,
+      });
+      const link: ManagerConnection = new ManagerConnection(connection, {
+        clock,
+        events: {
+          message: (message) => this.#session?.receive(link, message),
+          heartbeat: (beat) => this.#beaten(link, beat),
+          move: (reason) => this.requestMove(reason),
+          closed: (error) => this.#closed(link, error),
+        },
+      });
+      const lastBeat = clock.monotonic();
+      return { link, held, manager, endpoint, lastBeat, heartbeatMs: 0 };
+    } catch (error) {
+      connection.destroy();
+      throw error;
+    }
+  }
+
+  async #greet(line: Line): Promise<void> {
+    const resumed = this.#session && await this.#hello(line, this.#session);
+    if (resumed) return;
+    this.#session?.end(
+      new SwarmdError("session-ended", "The manager does not know the session"),
+    );
+    const session = this.#newSession();
+    if (!await this.#hello(line, session)) {
+      throw new SwarmdError("bad-message", "The manager opened no session");
+    }
+  }
+
+  /** @returns false when the manager does not know the session */
+  async #hello(line: Line, session: WorkerSession): Promise<boolean> {
+    const { clock, version } = this.#parts;
+    const asked = clock.now();
+    const { id, lastSeen } = session;
+    const resume = session.opened;
+    let taken = false;
+    const answer = await line.link.ask("hello", {
+      protocols: [PROTOCOL],
+      version,
+      features: ["drill"],
+      session: { id, lastSeen, resume, instance: this.#instance },
+      bundle: this.#parts.bundleDigest(),
+    }, (hello) => {
+      taken = this.#take(line, session, hello);
+    });
+    this.#measure(answer.now, asked);
+    return taken;
+  }
+
+  /** In the turn of the answer: the session goes on here, and only here. */
+  #take(line: Line, session: WorkerSession, hello: HelloResult): boolean {
+    const { session: theirs } = hello;
+    if (theirs?.id !== session.id) return false;
+    if (session.opened && !theirs.resumed) return false;
+    const fresh = !session.opened;
+    const before = this.#line;
+    line.heartbeatMs = hello.heartbeatMs;
+    line.link.connection.admit();
+    session.attach(line.link, theirs.lastSeen);
+    this.#session = session;
+    this.#line = line;
+    if (before && before !== line) before.link.retire();
+    this.#parts.pushed("cluster.managers", { addresses: hello.managers });
+    this.#startBeats(line);
+    this.#announce(line);
+    this.#parts.established(line.held, fresh);
+    return true;
+  }
+
+  #announce(line: Line): void {
+    if (this.#announced) return;
+    this.#announced = true;
+    this.#since = this.#parts.clock.now();
+    const { nodeId: node } = line.held;
+    const manager = formatEndpoint(line.endpoint);
+    this.#parts.event({ event: "connected", node, manager });
+  }
+
+  #interrupted(reason: string): void {
+    if (!this.#announced) return;
+    this.#announced = false;
+    this.#since = this.#parts.clock.now();
+    const { nodeId: node } = this.#parts.held();
+    const [first] = this.#parts.managers();
+    const manager = first ? formatEndpoint(first) : "";
+    this.#parts.event({ event: "disconnected", node, manager, reason });
+  }
+
+  #newSession(): WorkerSession {
+    const { clock, random, logger } = this.#parts;
+    return new WorkerSession({
+      id: newId(random),
+      clock,
+      logger,
+      pushed: (method, params) => this.#parts.pushed(method, params),
+      ended: (session, error) => {
+        if (this.#session !== session) return;
+        this.#session = undefined;
+        this.#interrupted(error.message);
+        this.#line?.link.retire();
+        this.#lose();
+      },
+    });
+  }
+
+  #closed(link: ManagerConnection, error: SwarmdError): void {
+    if (this.#line?.link !== link) return;
+    this.#parts.logger.info("Connection to the manager ended", {
+      error: describeError(error),
+    });
+    this.#session?.detach(link);
+    this.#lose();
+  }
+
+  #lose(): void {
+    this.#line = undefined;
+    this.#lostAt = this.#parts.clock.monotonic();
+    this.#cancelBeat();
+    this.#wake.resolve();
+  }
+
+  #startBeats(line: Line): void {
+    line.lastBeat = this.#parts.clock.monotonic();
+    this.#beat(line);
+    this.#nextBeat(line, line.heartbeatMs);
+  }
+
+  #beat(line: Line): void {
+    line.link.beat(this.#parts.clock.now());
+  }
+
+  #nextBeat(line: Line, afterMs: number): void {
+    const { clock } = this.#parts;
+    this.#cancelBeat();
+    this.#cancelBeat = clock.schedule(afterMs, () => {
+      if (this.#line !== line) return;
+      const silentMs = clock.monotonic() - line.lastBeat;
+      if (silentMs > silenceLimit(line.heartbeatMs)) {
+        return this.#halfOpen(line);
+      }
+      if (clock.now() >= line.manager.certificate.notAfter) {
+        this.requestMove("the manager's certificate ended");
+      }
+      this.#beat(line);
+      this.#nextBeat(line, line.heartbeatMs);
+    });
+  }
+
+  #halfOpen(line: Line): void {
+    this.#closed(
+      line.link,
+      new SwarmdError("timed-out", "The manager did not answer heartbeats"),
+    );
+    line.link.connection.destroy();
+  }
+
+  #beaten(
+    link: ManagerConnection,
+    beat: { readonly now: number; readonly nextMs?: number },
+  ): void {
+    const line = this.#line;
+    if (line?.link !== link) return;
+    line.lastBeat = this.#parts.clock.monotonic();
+    this.#measure(beat.now, this.#parts.clock.now());
+    if (beat.nextMs !== undefined) this.#nextBeat(line, beat.nextMs);
+  }
+
+  /** Their clock explains; it decides nothing. */
+  #measure(theirs: number, asked: number): void {
+    const now = this.#parts.clock.now();
+    const ms = (asked + now) / 2 - theirs;
+    const before = this.#skew?.ms ?? 0;
+    this.#skew = { ms, at: now };
+    const limit = 60 * SECOND;
+    if (Math.abs(ms) > limit && Math.abs(before) <= limit) {
+      this.#parts.logger.warn("This machine's clock and the manager's differ", {
+        skewMs: Math.round(ms),
+      });
+    }
+  }
+}

@@ -1,0 +1,186 @@
+import { describeError, SwarmdError } from "../base/errors.ts";
+import { runTasks } from "../base/tasks.ts";
+import { formatDigest, rootDigest } from "../pki/root_digest.ts";
+import { bundleDigest } from "../pki/trust_bundle.ts";
+import type { Endpoint } from "../rpc/connection.ts";
+import { parseEndpoint } from "../rpc/endpoint.ts";
+import { isPush, parseAs, PUSHES } from "../rpc/methods.ts";
+import { DrillApp } from "./drill_app.ts";
+import { type HeldIdentity, readStored } from "./held_identity.ts";
+import type { WorkerPorts } from "./ports.ts";
+import { Renewal, type RenewalView } from "./renewal.ts";
+import type { Membership, WorkerState } from "./state.ts";
+import { Uplink, type UplinkStatus } from "./uplink.ts";
+
+/** What a worker is run with. */
+export interface WorkerOptions {
+  readonly ports: WorkerPorts;
+  readonly state: WorkerState;
+  readonly held: HeldIdentity;
+  readonly membership: Membership;
+}
+
+/** Most managers' addresses that are remembered. */
+const MAX_MANAGERS = 64;
+
+/** The agent: it keeps a session and a fresh certificate. */
+export class Worker {
+  readonly #ports: WorkerPorts;
+  readonly #state: WorkerState;
+  readonly #uplink: Uplink;
+  readonly #renewal: Renewal;
+  readonly #drill: DrillApp;
+  #held: HeldIdentity;
+  #membership: Membership;
+  readonly #bundleDigest: string;
+  readonly #trustRoot: string;
+  /** Whether the manager writes numbers: this is a drill cluster. */
+  #drillOn = false;
+  /** The identity that the manager was last told of. */
+  #registered: HeldIdentity | undefined;
+
+  private constructor(
+    options: WorkerOptions,
+    digests: { readonly bundle: string; readonly root: string },
+  ) {
+    const { ports, state, held, membership } = options;
+    this.#ports = ports;
+    this.#state = state;
+    this.#held = held;
+    this.#membership = membership;
+    this.#bundleDigest = digests.bundle;
+    this.#trustRoot = digests.root;
+    this.#drill = new DrillApp(ports);
+    this.#renewal = new Renewal({
+      ...ports,
+      held: () => this.#held,
+      reload: () => this.#reload(),
+      use: (next) => this.#held = next,
+      remember: (next, renewAt) => this.#remember(next, renewAt),
+      ask: (csr, signal) => this.#uplink.call("node.renew", { csr }, signal),
+      move: (reason) => this.#uplink.requestMove(reason),
+    }, membership.renewAt);
+    this.#uplink = new Uplink({
+      ...ports,
+      held: () => this.#held,
+      bundleDigest: () => this.#bundleDigest,
+      managers: () => endpointsOf(this.#membership.managers),
+      established: (used, fresh) => this.#established(used, fresh),
+      refused: (used, error) =>
+        this.#background(this.#renewal.refused(used, error)),
+      pushed: (method, params) => this.#pushed(method, params),
+    });
+  }
+
+  static async open(options: WorkerOptions): Promise<Worker> {
+    const { crypto } = options.ports;
+    const { bundle } = options.held.identity;
+    const newest = bundle.roots.at(-1)?.der ?? new Uint8Array();
+    return new Worker(options, {
+      bundle: await bundleDigest(crypto, bundle),
+      root: formatDigest(await rootDigest(crypto, newest)),
+    });
+  }
+
+  get held(): HeldIdentity {
+    return this.#held;
+  }
+
+  get membership(): Membership {
+    return this.#membership;
+  }
+
+  /** Digest of the newest root that it trusts. */
+  get trustRoot(): string {
+    return this.#trustRoot;
+  }
+
+  get uplink(): UplinkStatus {
+    return this.#uplink.status;
+  }
+
+  get renewal(): RenewalView {
+    return this.#renewal.view;
+  }
+
+  /** @throws {SwarmdError} `removed` when the cluster removed this node */
+  async run(signal: AbortSignal): Promise<void> {
+    await runTasks([
+      (s) => this.#uplink.run(s),
+      (s) => this.#renewal.run(s),
+      (s) => this.#drill.run(() => this.#drillSession(), s),
+    ], signal);
+  }
+
+  #drillSession() {
+    return this.#drillOn ? this.#uplink.session : undefined;
+  }
+
+  #established(used: HeldIdentity, fresh: boolean): void {
+    this.#background(this.#renewal.confirmed(used));
+    if (fresh || used !== this.#registered) this.#register(used);
+  }
+
+  #register(used: HeldIdentity): void {
+    this.#registered = used;
+    const { machine: { hostname, os, arch }, version, clock } = this.#ports;
+    this.#uplink.session?.notify("node.register", {
+      hostname,
+      os,
+      arch,
+      version,
+      issuer: used.certificate.issuer.commonName ?? "",
+      trustRoot: this.#trustRoot,
+      now: clock.now(),
+    });
+  }
+
+  #pushed(method: string, raw: unknown): void {
+    if (!isPush(method)) return;
+    const params = parseAs(PUSHES[method].params, raw, method);
+    if (method === "drill.number") {
+      this.#drillOn = true;
+      this.#drill.read(params);
+    } else if (method === "node.renew-now") this.#renewal.renewNow();
+    else if (method === "cluster.managers" && "addresses" in params) {
+      this.#background(this.#learn(params.addresses));
+    }
+  }
+
+  /** Managers' addresses, from a manager that was verified. */
+  async #learn(addresses: readonly string[]): Promise<void> {
+    const known = addresses.filter((text) => parseEndpoint(text));
+    const managers = [...new Set([...known, ...this.#membership.managers])];
+    this.#membership = {
+      ...this.#membership,
+      managers: managers.slice(0, MAX_MANAGERS),
+    };
+    await this.#state.remember(this.#held.nodeId, this.#membership);
+  }
+
+  async #reload(): Promise<HeldIdentity> {
+    const { identity, crypto, clock } = this.#ports;
+    const stored = await identity.load();
+    if (!stored) throw new SwarmdError("damaged-state", "No identity on disk");
+    return await readStored(crypto, stored, { now: clock.now() });
+  }
+
+  async #remember(next: HeldIdentity, renewAt: number): Promise<void> {
+    const { issuedAt } = next;
+    this.#membership = { ...this.#membership, issuedAt, renewAt };
+    await this.#state.remember(next.nodeId, this.#membership);
+  }
+
+  /** Work that nobody waits for. Its failure is told, and stops nothing. */
+  #background(work: Promise<void>): void {
+    work.catch((error) => {
+      this.#ports.logger.error("Cannot write to the state directory", {
+        error: describeError(error),
+      });
+    });
+  }
+}
+
+function endpointsOf(addresses: readonly string[]): Endpoint[] {
+  return addresses.flatMap((text) => parseEndpoint(text) ?? []);
+}

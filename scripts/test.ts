@@ -1,0 +1,194 @@
+// deno-lint-ignore-file no-console -- a report for a terminal
+import { parseArgs } from "@std/cli";
+
+/** How many checks and tests passed and failed. */
+export interface Count {
+  readonly passed: number;
+  readonly failed: number;
+}
+
+/** One command of the run. */
+interface Step {
+  readonly name: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Whether the command reports tests; otherwise it counts as one check. */
+  readonly tests: boolean;
+}
+
+const ROOT = new URL("..", import.meta.url);
+const SUITES = ["checks", "unit", "sim", "e2e", "binary"] as const;
+type Suite = typeof SUITES[number];
+
+/** Folders of `tests/` that are not part of `unit`. */
+const NOT_UNIT: ReadonlySet<string> = new Set([
+  "bench",
+  "e2e",
+  "fakes",
+  "sim",
+  "testdata",
+]);
+const PARALLEL = ["--parallel"];
+/** A step that takes longer than all of them may together hangs: 30 min. */
+const MAX_STEP_MS = 1_800_000;
+const SUMMARY_REGEXP =
+  /^(?:ok|FAILED) \| (\d+) passed(?: \([^)]*\))? \| (\d+) failed/gm;
+// deno-lint-ignore no-control-regex -- what terminals take as colour
+const COLOUR_REGEXP = /\x1b\[[\d;]*m/g;
+
+/**
+ * What a test command reported. No report, or failure without a failed test,
+ * counts as one failure: a crash must not look like success.
+ *
+ * @param output all that it printed
+ * @param success whether its exit code was 0
+ */
+export function countTests(output: string, success: boolean): Count {
+  const plain = output.replace(COLOUR_REGEXP, "");
+  const [, passed, failed] = [...plain.matchAll(SUMMARY_REGEXP)].at(-1) ?? [];
+  if (passed === undefined) return { passed: 0, failed: 1 };
+  const failures = Number(failed);
+  const count = success ? failures : Math.max(failures, 1);
+  return { passed: Number(passed), failed: count };
+}
+
+/** The suites to run: those named, in the order of the table, or all. */
+export function chosenSuites(only: string | undefined): Suite[] {
+  if (only === undefined) return [...SUITES];
+  const names = only.split(",");
+  const unknown = names.filter((name) => !SUITES.some((s) => s === name));
+  if (unknown.length > 0) {
+    throw new SyntaxError(
+      `Cannot read --only: "${unknown}" is none of ${SUITES.join(", ")}`,
+    );
+  }
+  return SUITES.filter((suite) => names.includes(suite));
+}
+
+async function stepsOf(suite: Suite): Promise<Step[]> {
+  switch (suite) {
+    case "checks":
+      return CHECKS.map((check) => ({ ...check, tests: false }));
+    case "unit":
+      return testStep("unit", await unitFolders(), [
+        ...PARALLEL,
+        "--doc",
+        "lib",
+      ]);
+    case "sim":
+      return testStep("sim", await existing(["tests/sim"]), PARALLEL);
+    case "e2e":
+      return testStep("e2e", await existing(["tests/e2e"]), []);
+    case "binary":
+      return await binarySteps();
+  }
+}
+
+const CHECKS: readonly Omit<Step, "tests">[] = [
+  { name: "format", args: ["fmt", "--check"] },
+  { name: "lint", args: ["lint"] },
+  { name: "types", args: ["check", "--frozen", "."] },
+  { name: "layers", args: ["run", "--allow-read", "scripts/layers.ts"] },
+];
+
+function testStep(
+  name: string,
+  folders: readonly string[],
+  flags: readonly string[],
+): Step[] {
+  if (folders.length === 0) return [];
+  return [{ name, args: ["test", "-A", ...flags, ...folders], tests: true }];
+}
+
+/** The end-to-end tests again, with the one file in place of the sources. */
+async function binarySteps(): Promise<Step[]> {
+  const binary = new URL("dist/swarmd", ROOT).pathname;
+  return [
+    { name: "build", args: ["run", "-A", "scripts/build.ts"], tests: false },
+    ...testStep("binary", await existing(["tests/e2e"]), [])
+      .map((step) => ({ ...step, env: { SWARMD_BINARY: binary } })),
+  ];
+}
+
+async function unitFolders(): Promise<string[]> {
+  const folders = [];
+  for await (
+    const { name, isDirectory } of Deno.readDir(new URL("tests", ROOT))
+  ) {
+    if (isDirectory && !NOT_UNIT.has(name)) folders.push(`tests/${name}`);
+  }
+  return folders.sort();
+}
+
+async function existing(paths: readonly string[]): Promise<string[]> {
+  const found = [];
+  for (const path of paths) {
+    try {
+      await Deno.stat(new URL(path, ROOT));
+      found.push(path);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  return found;
+}
+
+/** Runs a command to its end, showing and counting what it says. */
+async function run(step: Step): Promise<Count> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...step.args],
+    cwd: ROOT,
+    // The runtime sees a pipe here, and colours its reports all the same.
+    env: {
+      ...step.env,
+      [Deno.stdout.isTerminal() ? "FORCE_COLOR" : "NO_COLOR"]: "1",
+    },
+    stdin: "null",
+    stdout: "piped",
+    signal: AbortSignal.timeout(MAX_STEP_MS),
+  }).spawn();
+  let output = "";
+  const decoder = new TextDecoder();
+  for await (const chunk of child.stdout) {
+    output += decoder.decode(chunk, { stream: true });
+    await writeAll(chunk);
+  }
+  const { success } = await child.status;
+  if (step.tests) return countTests(output, success);
+  return success ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+}
+
+async function writeAll(chunk: Uint8Array): Promise<void> {
+  for (let at = 0; at < chunk.length;) {
+    at += await Deno.stdout.write(chunk.subarray(at));
+  }
+}
+
+async function main(args: readonly string[]): Promise<Count> {
+  const { only } = parseArgs(args, { string: ["only"] });
+  const suites = chosenSuites(typeof only === "string" ? only : undefined);
+  const total = { passed: 0, failed: 0 };
+  const failures: string[] = [];
+  for (const suite of suites) {
+    for (const step of await stepsOf(suite)) {
+      console.log(`\n== ${step.name}`);
+      const started = performance.now();
+      const { passed, failed } = await run(step);
+      const seconds = Math.round((performance.now() - started) / 1000);
+      const line =
+        `== ${step.name}: ${passed} ok, ${failed} wrong, ${seconds} s`;
+      console.log(line);
+      total.passed += passed;
+      total.failed += failed;
+      if (failed > 0) failures.push(line);
+    }
+  }
+  console.log(["", ...failures].join("\n"));
+  return total;
+}
+
+if (import.meta.main) {
+  const { passed, failed } = await main(Deno.args);
+  console.log(`${passed} passed, ${failed} failed`);
+  if (failed > 0 || passed === 0) Deno.exitCode = 1;
+}

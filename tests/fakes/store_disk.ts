@@ -1,0 +1,67 @@
+import { SwarmdError } from "../../lib/base/errors.ts";
+import type {
+  Change,
+  LogName,
+  Logs,
+  Page,
+  Store,
+} from "../../lib/cluster/store.ts";
+import { Committed, isEntry } from "../../lib/store/layers.ts";
+import { type Backend, StagedStore } from "../../lib/store/staged.ts";
+
+/**
+ * The disk under a store, in memory: it outlives the stores that are opened on
+ * it, fails and stalls when told, and counts commits.
+ */
+export class StoreDisk {
+  /** Commits that succeeded. */
+  commits = 0;
+  /** While set, every commit fails with `disk`. */
+  full = false;
+  /** What listeners threw. */
+  readonly reported: unknown[] = [];
+  readonly #history: Change[] = [];
+  #owner = 0;
+  #gate: Promise<void> | undefined;
+
+  /** Opens what is committed. A store opened before has crashed: it cannot write any more. */
+  open(): Store {
+    const committed = new Committed();
+    committed.apply(this.#history);
+    return new StagedStore(committed, this.#backend(++this.#owner), {
+      defer: queueMicrotask,
+      report: (error) => this.reported.push(error),
+    });
+  }
+
+  /** Makes commits wait until the result is called. */
+  hold(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#gate = promise;
+    return resolve;
+  }
+
+  #backend(owner: number): Backend {
+    return {
+      commit: async (changes) => {
+        await this.#gate;
+        if (this.full || owner !== this.#owner) throw diskError();
+        this.#history.push(...changes);
+        this.commits++;
+      },
+      entries: (log, page) => this.#entries(log, page),
+      close() {},
+    };
+  }
+
+  #entries<L extends LogName>(log: L, { after, limit }: Page): Logs[L][] {
+    const entries = this.#history.filter(isEntry)
+      .filter((change) => change.kind === log)
+      .map((change) => change.entry as Logs[L]);
+    return entries.slice(after, after + limit);
+  }
+}
+
+function diskError(): SwarmdError {
+  return new SwarmdError("disk", "Cannot write to the store: the fake is full");
+}
