@@ -2,7 +2,12 @@
 export type Bytes = Uint8Array<ArrayBuffer>;
 
 const encoder = new TextEncoder();
-const strictDecoder = new TextDecoder("utf-8", { fatal: true });
+// Without ignoreBOM the decoder would drop a leading U+FEFF, so that two byte
+// strings would read as one text.
+const strictDecoder = new TextDecoder("utf-8", {
+  fatal: true,
+  ignoreBOM: true,
+});
 
 /** Encodes text as UTF-8. */
 export function utf8(text: string): Bytes {

@@ -99,7 +99,7 @@ export function parseDuration(text: string): number {
 /** Writes a duration for people: its two largest units, `-` when negative. */
 export function formatDuration(ms: number): string {
   if (ms < 0) return `-${formatDuration(-ms)}`;
-  if (ms < SECOND) return `${Math.round(ms)}ms`;
+  if (Math.round(ms) < SECOND) return `${Math.round(ms)}ms`;
   let left = Math.round(ms / SECOND) * SECOND;
   const parts: string[] = [];
   for (const unit of ["d", "h", "m", "s"]) {

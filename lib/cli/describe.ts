@@ -14,14 +14,16 @@ export function relativeTime(iso: string, now: number): string {
     : `${formatDuration(-away)} ago`;
 }
 
-/** Both forms of a moment. */
+/** Both forms of a moment, the absolute one to the second. */
 export function moment(iso: string, now: number): string {
-  return `${iso} (${relativeTime(iso, now)})`;
+  const at = Date.parse(iso);
+  return Number.isNaN(at) ? iso : momentOf(at, now);
 }
 
 /** Both forms of a moment in milliseconds. */
 export function momentOf(wallMs: number, now: number): string {
-  return moment(formatTime(wallMs), now);
+  const iso = formatTime(wallMs);
+  return `${iso} (${relativeTime(iso, now)})`;
 }
 
 /** How far a clock is ahead of the manager's. */

@@ -4,7 +4,8 @@ import type { Output } from "./output.ts";
 
 /**
  * Tells the person what went wrong and gives the exit code for it. An error
- * that nobody foresaw is ours; its stack is shown with `--log-level debug`.
+ * that nobody foresaw is ours. Stacks and causes are shown with
+ * `--log-level debug`.
  */
 export function reportFailure(
   error: unknown,
@@ -12,7 +13,8 @@ export function reportFailure(
   { debug }: { readonly debug: boolean },
 ): number {
   const known = error instanceof SwarmdError && error.code !== "internal";
-  if (known) output.say("error", describeError(error));
+  // What a SwarmdError says is complete; its causes would say it again.
+  if (known) output.say("error", error.message);
   else output.say("error", `internal: ${describeError(error)}`);
   if (debug) output.aside(stackOf(error));
   const hint = error instanceof SwarmdError ? error.hint : undefined;

@@ -1,7 +1,12 @@
 import { SwarmdError } from "../base/errors.ts";
 import { formatDuration } from "../base/time.ts";
 import type { NodeDetail, NodeSummary } from "../cluster/local_api.ts";
-import { certificateFacts, describeSkew, relativeTime } from "./describe.ts";
+import {
+  certificateFacts,
+  describeSkew,
+  moment,
+  relativeTime,
+} from "./describe.ts";
 import { localClient } from "./client.ts";
 import type { OperatorOptions } from "./options.ts";
 import { formatFacts, formatTable } from "./output.ts";
@@ -79,12 +84,10 @@ function nodeFacts(node: NodeDetail, now: number): string[] {
     ["address", node.address || "-"],
     ["platform", `${node.os} ${node.arch}`],
     ["version", node.version || "-"],
-    ["created", `${node.createdAt} (${relativeTime(node.createdAt, now)})`],
+    ["created", moment(node.createdAt, now)],
     [
       "last seen",
-      node.lastSeen === null
-        ? "never"
-        : `${node.lastSeen} (${relativeTime(node.lastSeen, now)})`,
+      node.lastSeen === null ? "never" : moment(node.lastSeen, now),
     ],
     ["clock", describeSkew(node.clockSkewMs)],
     ["trust root", node.trustRoot || "-"],
@@ -94,7 +97,9 @@ function nodeFacts(node: NodeDetail, now: number): string[] {
       ? [
         [
           "previous",
-          `${node.previous.serial}, accepted until ${node.previous.until}`,
+          `${node.previous.serial}, accepted until ${
+            moment(node.previous.until, now)
+          }`,
         ] as const,
       ]
       : []),

@@ -61,6 +61,20 @@ export class Output {
     this.#stderr.post(redact(joinLines(lines)));
   }
 
+  /**
+   * How far a long command is, on standard error: a terminal shows the newest
+   * line only, anything else gets line after line.
+   */
+  progress(text: string, terminal: boolean): void {
+    const line = printable(redact(text));
+    this.#stderr.post(terminal ? `\r\x1b[K${line}` : `swarmd: ${line}\n`);
+  }
+
+  /** Ends the line of {@linkcode Output.progress} on a terminal. */
+  endProgress(terminal: boolean): void {
+    if (terminal) this.#stderr.post("\r\x1b[K");
+  }
+
   /** Takes a line of the log, with its end; false when it was dropped. */
   postLog(line: string): boolean {
     return this.#stderr.post(line);

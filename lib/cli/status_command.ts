@@ -35,6 +35,7 @@ function statusLines(status: Status, now: number): string[] {
     ["node", status.node || "-"],
     ["cluster", status.cluster || "-"],
     ["state", `${stateOf(status)}${since}`],
+    ...(status.role === "worker" ? workerFacts(status) : []),
     ["managers", status.managers.join(" ") || "-"],
     ...(status.role === "manager" ? managerFacts(status) : []),
     ["trust root", status.trustRoot || "-"],
@@ -49,6 +50,10 @@ function stateOf(status: Status): string {
   return status.role === "worker" && status.manager !== undefined
     ? `${status.state} to ${status.manager}`
     : status.state;
+}
+
+function workerFacts({ lastError }: WorkerStatus): Fact[] {
+  return lastError === undefined ? [] : [["because", lastError]];
 }
 
 function managerFacts(status: ManagerStatus): Fact[] {

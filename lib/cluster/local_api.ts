@@ -102,6 +102,8 @@ export interface WorkerStatus extends NodeStatusFacts {
   readonly manager?: string;
   /** Since when it is in this state. */
   readonly since?: string;
+  /** Why it has no session. */
+  readonly lastError?: string;
 }
 
 /** `status` on a manager. */

@@ -1,5 +1,5 @@
 import type { Bytes } from "../base/bytes.ts";
-import { SwarmdError } from "../base/errors.ts";
+import { hasCode, SwarmdError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
 import type { Clock } from "../base/time.ts";
@@ -64,7 +64,10 @@ export class Frontdesk implements Desk {
     });
   }
 
-  /** Connections that were refused since this process started. */
+  /**
+   * Connections that were refused for who they are, since this process
+   * started; those that merely broke or were too slow do not count.
+   */
   get refusals(): number {
     return this.#refusals;
   }
@@ -159,7 +162,8 @@ export class Frontdesk implements Desk {
   }
 
   refused(connection: NodeConnection, error: SwarmdError): void {
-    this.#refusals++;
+    const broke = hasCode(error, "timed-out", "session-ended", "bad-frame");
+    if (!broke) this.#refusals++;
     const { peer } = connection;
     this.#parts.logger.warn("Connection refused", {
       code: error.code,

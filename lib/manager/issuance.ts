@@ -97,9 +97,16 @@ export class Issuance {
   /** One signature per key at a time. */
   readonly #inFlight = new Map<string, Promise<unknown>>();
 
+  #issued = 0;
+
   constructor(parts: IssuanceParts) {
     this.#parts = parts;
     this.#holders = new KeyHolders(parts.store);
+  }
+
+  /** Certificates issued since this process started. */
+  get issued(): number {
+    return this.#issued;
   }
 
   close(): void {
@@ -169,6 +176,7 @@ export class Issuance {
     const kept = await store.update((tx) =>
       this.#commit(tx, order, { nodeId, issued })
     );
+    this.#issued++;
     return this.#result(kept, order);
   }
 

@@ -61,8 +61,8 @@ export class ManagerApi {
     if (kind === "nodes") return this.#nodes();
     if (kind === "ca") return this.#ca();
     if (kind === "drill") {
-      const { reports } = manager.drill;
-      return { workers: reports, refused: manager.desk.refusals };
+      const { desk, drill: { reports: workers }, issued } = manager;
+      return { workers, refused: desk.refusals, issued };
     }
     return undefined;
   }

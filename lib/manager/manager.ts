@@ -96,6 +96,11 @@ export class Manager {
     return this.#serving;
   }
 
+  /** Certificates issued since this process started. */
+  get issued(): number {
+    return this.#issuance.issued;
+  }
+
   /** Where it listens. */
   get endpoint(): Endpoint | undefined {
     return this.#listener?.endpoint;

@@ -211,8 +211,6 @@ class PathSearch {
     const known = this.#links.get(link);
     if (known !== undefined) return known;
     if (this.#links.size === MAX_SIGNATURE_CHECKS) return undefined;
-    // Counted before the answer, as a promise may be slow
-    this.#links.set(link, false);
     const verified = await this.#crypto.verify({
       spki: issuer.spki,
       algorithm: child.signatureAlgorithm,

@@ -137,16 +137,12 @@ export function element(tag: number, parts: readonly Uint8Array[]): Bytes {
   if (extra > 0) encoded.set(bytesOfNumber(length), 2);
   let at = 2 + extra;
   for (const part of parts) {
-    copy(part, encoded, at);
+    // Most parts have a few bytes, where a loop beats a call of `set` by far.
+    if (part.length > 32) encoded.set(part, at);
+    else for (let i = 0; i < part.length; i++) encoded[at + i] = part[i] ?? 0;
     at += part.length;
   }
   return encoded;
-}
-
-/** Most parts are a few bytes, where a loop beats the call of `set` by far. */
-function copy(part: Uint8Array, into: Uint8Array, at: number): void {
-  if (part.length > 32) return into.set(part, at);
-  for (let i = 0; i < part.length; i++) into[at + i] = part[i] ?? 0;
 }
 
 /** Order of SET OF elements (X.690 §11.6): as bytes, the shorter one first. */

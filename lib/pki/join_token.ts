@@ -1,4 +1,4 @@
-import { decodeBase36, encodeBase36 } from "../base/base36.ts";
+import { base36Width, decodeBase36, encodeBase36 } from "../base/base36.ts";
 import { type Bytes, concat, fromHex, utf8 } from "../base/bytes.ts";
 import { SwarmdError } from "../base/errors.ts";
 import type { Crypto } from "./crypto.ts";
@@ -55,8 +55,8 @@ export function parseJoinToken(text: string): JoinToken {
     throw malformed(`it has ${parts.length + 2} parts, want 4`);
   }
   return {
-    digest: readPart("root digest", digest, DIGEST_BYTES),
-    secret: readPart("secret", secret, SECRET_BYTES),
+    digest: readPart(digest, { what: "root digest", byteLength: DIGEST_BYTES }),
+    secret: readPart(secret, { what: "secret", byteLength: SECRET_BYTES }),
   };
 }
 
@@ -129,8 +129,11 @@ function checkVersion(version: string): void {
   );
 }
 
-function readPart(what: string, text: string, byteLength: number): Bytes {
-  const width = encodeBase36(new Uint8Array(byteLength)).length;
+function readPart(
+  text: string,
+  { what, byteLength }: { what: string; byteLength: number },
+): Bytes {
+  const width = base36Width(byteLength);
   if (text.length !== width) {
     const cut = text.length < width ? "; it looks cut off" : "";
     throw malformed(

@@ -17,6 +17,9 @@ const MAX_ATTRIBUTES = 32;
 /** Longest name in a text for people, in characters. */
 const MAX_SHOWN = 120;
 
+/** From this tag on an element is constructed, or of a context's own type. */
+const CONSTRUCTED = 0x20;
+
 /** An attribute's type, dotted, and its value. */
 export type NameAttribute = readonly [oid: string, value: string];
 
@@ -98,6 +101,10 @@ function readAttribute(reader: DerReader): NameAttribute {
 
 function readValue(reader: DerReader): string {
   const { tag, content, raw } = reader.element();
+  // A value that is itself a structure would not be checked for DER.
+  if (tag >= CONSTRUCTED) {
+    throw new SyntaxError("a name with a structure in it");
+  }
   if (tag === TAG.utf8String) return readText(content);
   if (tag !== TAG.printableString && tag !== TAG.ia5String) {
     return `#${toHex(raw)}`;

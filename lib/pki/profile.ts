@@ -58,7 +58,7 @@ export function roleOf(ou: string | undefined): Role | undefined {
 }
 
 /** The subject of a node's certificates. */
-export function subjectOf(
+function subjectOf(
   node: Pick<LeafProfile, "clusterId" | "nodeId" | "role">,
 ): NameAttribute[] {
   return [

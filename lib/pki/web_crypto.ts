@@ -11,6 +11,8 @@ import type {
 import { decodeEcdsa, encodeEcdsa } from "./ecdsa_signature.ts";
 import { type PublicKeyInfo, type PublicKeyType, readSpki } from "./spki.ts";
 
+const EXTRACTABLE = true;
+const KEPT_INSIDE = false;
 const P256 = { name: "ECDSA", namedCurve: "P-256" };
 const SIGN = { name: "ECDSA", hash: "SHA-256" };
 /** NIST SP 800-57 part 1, table 2: below it RSA is weaker than 112 bits. */
@@ -53,18 +55,21 @@ class WebCrypto implements Crypto {
   }
 
   async generateKey(): Promise<KeyPair> {
-    const pair = await this.#subtle.generateKey(P256, true, ["sign", "verify"]);
+    const pair = await this.#subtle.generateKey(P256, EXTRACTABLE, [
+      "sign",
+      "verify",
+    ]);
     return await this.#pairOf(pair.privateKey, pair.publicKey);
   }
 
   async importPkcs8(pkcs8: Bytes): Promise<KeyPair> {
     try {
       const privateKey = await this.#subtle
-        .importKey("pkcs8", pkcs8, P256, true, ["sign"]);
+        .importKey("pkcs8", pkcs8, P256, EXTRACTABLE, ["sign"]);
       const { kty = "", crv = "", x = "", y = "" } = await this.#subtle
         .exportKey("jwk", privateKey);
       const publicKey = await this.#subtle
-        .importKey("jwk", { kty, crv, x, y }, P256, true, ["verify"]);
+        .importKey("jwk", { kty, crv, x, y }, P256, EXTRACTABLE, ["verify"]);
       return await this.#pairOf(privateKey, publicKey);
     } catch (cause) {
       if (!(cause instanceof DOMException)) throw cause;
@@ -109,7 +114,7 @@ class WebCrypto implements Crypto {
   ): Promise<boolean> {
     try {
       const key = await this.#subtle
-        .importKey("spki", spki, scheme.key, false, ["verify"]);
+        .importKey("spki", spki, scheme.key, KEPT_INSIDE, ["verify"]);
       return await this.#subtle.verify(scheme.verify, key, raw, data);
     } catch (error) {
       // A point that is not on its curve passes the import of this runtime;
@@ -128,7 +133,7 @@ class WebCrypto implements Crypto {
   async hmacSha256(key: Bytes, data: Bytes): Promise<Bytes> {
     const algorithm = { name: "HMAC", hash: "SHA-256" };
     const imported = await this.#subtle
-      .importKey("raw", key, algorithm, false, ["sign"]);
+      .importKey("raw", key, algorithm, KEPT_INSIDE, ["sign"]);
     return new Uint8Array(await this.#subtle.sign("HMAC", imported, data));
   }
 
@@ -173,7 +178,7 @@ class WebCrypto implements Crypto {
     if (key.length !== 32) {
       throw new RangeError(`Cannot seal with a key of ${key.length} bytes`);
     }
-    return this.#subtle.importKey("raw", key, "AES-GCM", false, [usage]);
+    return this.#subtle.importKey("raw", key, "AES-GCM", KEPT_INSIDE, [usage]);
   }
 }
 

@@ -224,7 +224,9 @@ export function testConnectionContract(
 
 /** Bytes that differ from frame to frame. */
 function payload(length: number): Bytes {
-  return Uint8Array.from({ length }, (_, i) => (i * 7 + length) & 0xff);
+  const bytes = new Uint8Array(length);
+  for (let i = 0; i < length; i++) bytes[i] = (i * 7 + length) & 0xff;
+  return bytes;
 }
 
 /** Lets everything happen that is ready to. */

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
 import { SwarmdError } from "../../lib/base/errors.ts";
 import {
   type Certificate,
@@ -81,7 +81,7 @@ Deno.test("readCertificate() and verifyChain() agree with OpenSSL for all kinds 
       usage: "serverAuth",
       at: Date.now(),
     });
-    assertEquals(verdict.ok, true, name);
+    assert(verdict.ok, name);
     assertEquals(rewriteDer(leaf.der), leaf.der);
   }
 });
@@ -144,7 +144,7 @@ Deno.test("readCertificate() reads every field as OpenSSL prints it", async () =
     ["2.5.4.3", "made by openssl"],
   ]);
   assertEquals(leaf.version, 3);
-  assertEquals(leaf.isCa, false);
+  assertFalse(leaf.isCa);
   assertEquals([...leaf.keyUsage ?? []], [
     "digitalSignature",
     "keyEncipherment",

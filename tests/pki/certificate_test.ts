@@ -98,66 +98,68 @@ Deno.test("readCertificate() shows serial numbers without a sign byte", async ()
   }
 });
 
+const twice = purposes("clientAuth");
+const value = (type: string, bytes: Uint8Array) =>
+  withExtensions(extension(type, new Uint8Array(bytes)));
+const san = (tag: number, hex: string) =>
+  value(OID.subjectAltName, sequence(implicit(tag, fromHex(hex))));
+
+const MALFORMED: [what: string, der: Bytes][] = [
+  ["empty input", NONE],
+  ["32 KiB and more", concat(assemble({}), new Uint8Array(33_000))],
+  ["bytes behind", concat(assemble({}), Uint8Array.of(0))],
+  ["explicit version 1", assemble({ version: explicit(0, integer(0)) })],
+  ["version 4", assemble({ version: explicit(0, integer(3)) })],
+  ["version 1 with extensions", assemble({ version: NONE })],
+  ["negative serial", assemble({ serial: fromHex("0201ff") })],
+  [
+    "21 bytes of serial",
+    assemble({ serial: integer(new Uint8Array(21).fill(1)) }),
+  ],
+  ["empty issuer", assemble({ issuer: sequence() })],
+  ["two algorithms", assemble({ outer: sequence(oid(OID.ecdsaSha384)) })],
+  [
+    "ECDSA with NULL",
+    assemble({ outer: sequence(oid(OID.ecdsaSha256), fromHex("0500")) }),
+  ],
+  ["half a date", assemble({ validity: sequence(time(NOW)) })],
+  ["odd signature", assemble({ signature: bitString(Uint8Array.of(0), 1) })],
+  ["compressed point", assemble({ spki: compressed() })],
+  ["extensions without contents", withExtensions()],
+  ["the same extension twice", withExtensions(twice, twice)],
+  [
+    "unique id of 1988",
+    assemble({ extensions: implicit(1, fromHex("0000")) }),
+  ],
+  [
+    "critical FALSE",
+    withExtensions(sequence(oid("1.2.3"), fromHex("010100"), octetString())),
+  ],
+  ["CA FALSE", value(OID.basicConstraints, sequence(fromHex("010100")))],
+  [
+    "path length without CA",
+    value(OID.basicConstraints, sequence(integer(0))),
+  ],
+  ["no key usage", value(OID.keyUsage, bitString(NONE))],
+  ["no purpose", value(OID.extendedKeyUsage, sequence())],
+  ["no alternative name", value(OID.subjectAltName, sequence())],
+  ["host name with NUL", san(2, "610062")],
+  ["host name of UTF-8", san(2, "c3a4")],
+  ["empty host name", san(2, "")],
+  ["IP address of 5 bytes", san(7, "0102030405")],
+  [
+    "key id behind",
+    value(OID.subjectKeyIdentifier, concat(octetString(), octetString())),
+  ],
+  ["key id of the wrong type", value(OID.subjectKeyIdentifier, integer(1))],
+  [
+    "unknown part of an issuer key id",
+    value(OID.authorityKeyIdentifier, sequence(implicit(5, NONE))),
+  ],
+];
+
 Deno.test("readCertificate() refuses malformed certificates", async () => {
-  const twice = purposes("clientAuth");
-  const value = (type: string, bytes: Uint8Array) =>
-    withExtensions(extension(type, new Uint8Array(bytes)));
-  const san = (tag: number, hex: string) =>
-    value(OID.subjectAltName, sequence(implicit(tag, fromHex(hex))));
-  const table: [what: string, der: Bytes][] = [
-    ["empty input", NONE],
-    ["32 KiB and more", concat(assemble({}), new Uint8Array(33_000))],
-    ["bytes behind", concat(assemble({}), Uint8Array.of(0))],
-    ["explicit version 1", assemble({ version: explicit(0, integer(0)) })],
-    ["version 4", assemble({ version: explicit(0, integer(3)) })],
-    ["version 1 with extensions", assemble({ version: NONE })],
-    ["negative serial", assemble({ serial: fromHex("0201ff") })],
-    [
-      "21 bytes of serial",
-      assemble({ serial: integer(new Uint8Array(21).fill(1)) }),
-    ],
-    ["empty issuer", assemble({ issuer: sequence() })],
-    ["two algorithms", assemble({ outer: sequence(oid(OID.ecdsaSha384)) })],
-    [
-      "ECDSA with NULL",
-      assemble({ outer: sequence(oid(OID.ecdsaSha256), fromHex("0500")) }),
-    ],
-    ["half a date", assemble({ validity: sequence(time(NOW)) })],
-    ["odd signature", assemble({ signature: bitString(Uint8Array.of(0), 1) })],
-    ["compressed point", assemble({ spki: compressed() })],
-    ["extensions without contents", withExtensions()],
-    ["the same extension twice", withExtensions(twice, twice)],
-    [
-      "unique id of 1988",
-      assemble({ extensions: implicit(1, fromHex("0000")) }),
-    ],
-    [
-      "critical FALSE",
-      withExtensions(sequence(oid("1.2.3"), fromHex("010100"), octetString())),
-    ],
-    ["CA FALSE", value(OID.basicConstraints, sequence(fromHex("010100")))],
-    [
-      "path length without CA",
-      value(OID.basicConstraints, sequence(integer(0))),
-    ],
-    ["no key usage", value(OID.keyUsage, bitString(NONE))],
-    ["no purpose", value(OID.extendedKeyUsage, sequence())],
-    ["no alternative name", value(OID.subjectAltName, sequence())],
-    ["host name with NUL", san(2, "610062")],
-    ["host name of UTF-8", san(2, "c3a4")],
-    ["empty host name", san(2, "")],
-    ["IP address of 5 bytes", san(7, "0102030405")],
-    [
-      "key id behind",
-      value(OID.subjectKeyIdentifier, concat(octetString(), octetString())),
-    ],
-    ["key id of the wrong type", value(OID.subjectKeyIdentifier, integer(1))],
-    [
-      "unknown part of an issuer key id",
-      value(OID.authorityKeyIdentifier, sequence(implicit(5, NONE))),
-    ],
-  ];
-  for (const [what, der] of table) {
+  for (const [what, der] of MALFORMED) {
     const error = await assertRejects(
       () => readCertificate(realCrypto, der),
       SwarmdError,

@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { toHex } from "../../lib/base/bytes.ts";
 import { formatIp, isDnsName, parseIp } from "../../lib/pki/host_names.ts";
@@ -93,6 +93,6 @@ Deno.test("isDnsName() takes host names and no addresses or wildcards", () => {
     "x".repeat(64),
     "a.".repeat(127) + "a",
   ];
-  for (const name of good) assertEquals(isDnsName(name), true, name);
-  for (const name of bad) assertEquals(isDnsName(name), false, name);
+  for (const name of good) assert(isDnsName(name), name);
+  for (const name of bad) assertFalse(isDnsName(name), name);
 });

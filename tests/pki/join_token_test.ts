@@ -39,69 +39,70 @@ Deno.test("parseJoinToken() reads back any token, white space around it dropped"
   );
 });
 
+const WRONG: [text: string, code: ErrorCode, says: string][] = [
+  ["", "token-malformed", "empty"],
+  [" \n", "token-malformed", "empty"],
+  ["x".repeat(600), "token-malformed", "too long"],
+  [SECRET, "token-malformed", "does not begin"],
+  [TEXT.toLowerCase(), "token-malformed", "does not begin"],
+  [`"${TEXT}"`, "token-malformed", "does not begin"],
+  ["SWMTKN", "token-malformed", "version"],
+  [`SWMTKN--${DIGEST}-${SECRET}`, "token-malformed", "version"],
+  [`SWMTKN-x-${DIGEST}-${SECRET}`, "token-malformed", "version"],
+  [
+    `SWMTKN-2-${DIGEST}-${SECRET}`,
+    "token-version",
+    "found version 2, want version 1",
+  ],
+  [`SWMTKN-2-1-${DIGEST}-${SECRET}`, "token-version", "found version 2"],
+  [`SWMTKN-0-${DIGEST}-${SECRET}`, "token-version", "found version 0"],
+  ["SWMTKN-1", "token-malformed", "2 parts, want 4"],
+  [
+    `SWMTKN-1-${DIGEST}`,
+    "token-malformed",
+    "3 parts, want 4; it looks cut off",
+  ],
+  [`${TEXT}-x`, "token-malformed", "5 parts, want 4"],
+  [
+    `SWMTKN-1-${DIGEST.slice(1)}-${SECRET}`,
+    "token-malformed",
+    "root digest has 49 characters, want 50; it looks cut off",
+  ],
+  [
+    `SWMTKN-1-${DIGEST}0-${SECRET}`,
+    "token-malformed",
+    "root digest has 51 characters, want 50",
+  ],
+  [
+    TEXT.slice(0, -1),
+    "token-malformed",
+    "secret has 24 characters, want 25; it looks cut off",
+  ],
+  [`${TEXT}0`, "token-malformed", "secret has 26 characters, want 25"],
+  [
+    TEXT.replace(SECRET, SECRET.toUpperCase()),
+    "token-malformed",
+    "secret has characters other",
+  ],
+  [
+    TEXT.replace(SECRET, SECRET.replace(/.$/, "ß")),
+    "token-malformed",
+    "secret has characters other",
+  ],
+  [
+    `SWMTKN-1-${"z".repeat(50)}-${SECRET}`,
+    "token-malformed",
+    "value of its root digest is too large",
+  ],
+  [
+    `SWMTKN-1-${DIGEST}-${"z".repeat(25)}`,
+    "token-malformed",
+    "value of its secret is too large",
+  ],
+];
+
 Deno.test("parseJoinToken() says which part is wrong and never quotes it", () => {
-  const table: [text: string, code: ErrorCode, says: string][] = [
-    ["", "token-malformed", "empty"],
-    [" \n", "token-malformed", "empty"],
-    ["x".repeat(600), "token-malformed", "too long"],
-    [SECRET, "token-malformed", "does not begin"],
-    [TEXT.toLowerCase(), "token-malformed", "does not begin"],
-    [`"${TEXT}"`, "token-malformed", "does not begin"],
-    ["SWMTKN", "token-malformed", "version"],
-    [`SWMTKN--${DIGEST}-${SECRET}`, "token-malformed", "version"],
-    [`SWMTKN-x-${DIGEST}-${SECRET}`, "token-malformed", "version"],
-    [
-      `SWMTKN-2-${DIGEST}-${SECRET}`,
-      "token-version",
-      "found version 2, want version 1",
-    ],
-    [`SWMTKN-2-1-${DIGEST}-${SECRET}`, "token-version", "found version 2"],
-    [`SWMTKN-0-${DIGEST}-${SECRET}`, "token-version", "found version 0"],
-    ["SWMTKN-1", "token-malformed", "2 parts, want 4"],
-    [
-      `SWMTKN-1-${DIGEST}`,
-      "token-malformed",
-      "3 parts, want 4; it looks cut off",
-    ],
-    [`${TEXT}-x`, "token-malformed", "5 parts, want 4"],
-    [
-      `SWMTKN-1-${DIGEST.slice(1)}-${SECRET}`,
-      "token-malformed",
-      "root digest has 49 characters, want 50; it looks cut off",
-    ],
-    [
-      `SWMTKN-1-${DIGEST}0-${SECRET}`,
-      "token-malformed",
-      "root digest has 51 characters, want 50",
-    ],
-    [
-      TEXT.slice(0, -1),
-      "token-malformed",
-      "secret has 24 characters, want 25; it looks cut off",
-    ],
-    [`${TEXT}0`, "token-malformed", "secret has 26 characters, want 25"],
-    [
-      TEXT.replace(SECRET, SECRET.toUpperCase()),
-      "token-malformed",
-      "secret has characters other",
-    ],
-    [
-      TEXT.replace(SECRET, SECRET.replace(/.$/, "ß")),
-      "token-malformed",
-      "secret has characters other",
-    ],
-    [
-      `SWMTKN-1-${"z".repeat(50)}-${SECRET}`,
-      "token-malformed",
-      "value of its root digest is too large",
-    ],
-    [
-      `SWMTKN-1-${DIGEST}-${"z".repeat(25)}`,
-      "token-malformed",
-      "value of its secret is too large",
-    ],
-  ];
-  for (const [text, code, says] of table) {
+  for (const [text, code, says] of WRONG) {
     const error = assertThrows(() => parseJoinToken(text), SwarmdError, says);
     assertEquals([error.code, error.verdict], [code, "stop"], says);
     const shown = JSON.stringify([error.message, error.hint, error.data]);

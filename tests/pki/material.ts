@@ -144,17 +144,13 @@ export function forgeCa(options: ForgeOptions): Promise<Holder> {
 }
 
 /** A root as the product makes it. */
-export async function realRoot(
-  generation = 1,
-  lifeMs?: number,
-): Promise<Holder> {
+export async function realRoot(generation = 1): Promise<Holder> {
   const key = await realCrypto.generateKey();
   const der = await createRoot(realCrypto, {
     random,
     now: NOW,
     generation,
     key,
-    ...(lifeMs === undefined ? {} : { lifeMs }),
   });
   return { certificate: await readCertificate(realCrypto, der), key };
 }

@@ -11,7 +11,8 @@ export interface OpensslResult {
 export class OpensslFolder implements AsyncDisposable {
   readonly path: string;
 
-  private constructor(path: string) {
+  /** @param path a folder that it takes over */
+  constructor(path: string) {
     this.path = path;
   }
 

@@ -6,82 +6,86 @@ import { readCertificate } from "../../lib/pki/certificate.ts";
 import { verifyChain } from "../../lib/pki/chain.ts";
 import { createCsr } from "../../lib/pki/csr.ts";
 import { OID } from "../../lib/pki/oids.ts";
-import { dnsNamesOf, uriOf } from "../../lib/pki/profile.ts";
+import { dnsNamesOf, type LeafProfile, uriOf } from "../../lib/pki/profile.ts";
 import { NOW, realCrypto, realLeaf, realRoot } from "./material.ts";
 
+const EXTRACTABLE = true;
+const CRITICAL = true;
+const AUTHORITY = true;
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 
 Deno.test("issueLeaf() writes what an independent library reads, field by field", async () => {
   const root = await realRoot();
+  const issuer = new x509.X509Certificate(root.certificate.der);
   for (const role of ["worker", "manager"] as const) {
-    const names = role === "worker" ? {} : {
-      dnsNames: ["m.example"],
-      ipAddresses: ["10.0.0.5", "2001:db8::5"],
-    };
-    const { certificate, profile } = await realLeaf(root, { role, ...names });
-    const seen = new x509.X509Certificate(certificate.der);
-    const issuer = new x509.X509Certificate(root.certificate.der);
-    assertEquals(seen.serialNumber, toHex(profile.serial));
-    assertEquals(
-      seen.subject,
-      `O=${profile.clusterId}, OU=swarm-${role}, CN=${profile.nodeId}`,
-    );
-    assertEquals(seen.issuer, "CN=swarm-ca");
-    assertEquals(seen.notBefore.getTime(), profile.notBefore);
-    assertEquals(seen.notAfter.getTime(), profile.notAfter);
-    assertEquals(new Uint8Array(seen.publicKey.rawData), profile.spki);
-    assertEquals(
-      Array.from(seen.extensions, ({ type, critical }) => [type, critical]),
-      [
-        [OID.basicConstraints, true],
-        [OID.keyUsage, true],
-        [OID.extendedKeyUsage, false],
-        [OID.subjectKeyIdentifier, false],
-        [OID.authorityKeyIdentifier, false],
-        [OID.subjectAltName, false],
-      ],
-    );
-    const find = <T extends x509.Extension>(type: string) =>
-      seen.getExtension<T>(type);
-    assertEquals(
-      find<x509.BasicConstraintsExtension>(OID.basicConstraints)?.ca,
-      false,
-    );
-    assertEquals(
-      find<x509.KeyUsagesExtension>(OID.keyUsage)?.usages,
-      x509.KeyUsageFlags.digitalSignature,
-    );
-    assertEquals(
-      Array.from(
-        find<x509.ExtendedKeyUsageExtension>(OID.extendedKeyUsage)?.usages ??
-          [],
-      ),
-      [OID.serverAuth, OID.clientAuth],
-    );
-    assertEquals(
-      find<x509.SubjectKeyIdentifierExtension>(OID.subjectKeyIdentifier)?.keyId,
-      certificate.subjectKeyId,
-    );
-    assertEquals(
-      find<x509.AuthorityKeyIdentifierExtension>(OID.authorityKeyIdentifier)
-        ?.keyId,
-      root.certificate.subjectKeyId,
-    );
-    assertEquals(
-      find<x509.SubjectAlternativeNameExtension>(OID.subjectAltName)?.names
-        .toJSON(),
-      [
-        ...dnsNamesOf(profile).map((value) => ({
-          type: "dns" as const,
-          value,
-        })),
-        ...profile.ipAddresses.map((value) => ({ type: "ip" as const, value })),
-        { type: "url" as const, value: uriOf(profile) },
-      ],
-    );
+    const leaf = await realLeaf(root, {
+      role,
+      dnsNames: role === "worker" ? [] : ["m.example"],
+      ipAddresses: role === "worker" ? [] : ["10.0.0.5", "2001:db8::5"],
+    });
+    const seen = new x509.X509Certificate(leaf.certificate.der);
+    assertFields(seen, leaf.profile);
+    assertExtensions(seen, leaf.profile);
+    const identifiers = [
+      seen.getExtension(x509.SubjectKeyIdentifierExtension)?.keyId,
+      seen.getExtension(x509.AuthorityKeyIdentifierExtension)?.keyId,
+    ];
+    const { subjectKeyId } = leaf.certificate;
+    assertEquals(identifiers, [subjectKeyId, root.certificate.subjectKeyId]);
     assert(await seen.verify({ publicKey: issuer, date: new Date(NOW) }));
   }
 });
+
+function assertFields(
+  seen: x509.X509Certificate,
+  { clusterId, nodeId, role, ...profile }: LeafProfile,
+): void {
+  assertEquals(seen.serialNumber, toHex(profile.serial));
+  assertEquals(
+    seen.subject,
+    `O=${clusterId}, OU=swarm-${role}, CN=${nodeId}`,
+  );
+  assertEquals(seen.issuer, "CN=swarm-ca");
+  assertEquals(seen.notBefore.getTime(), profile.notBefore);
+  assertEquals(seen.notAfter.getTime(), profile.notAfter);
+  assertEquals(new Uint8Array(seen.publicKey.rawData), profile.spki);
+}
+
+function assertExtensions(
+  seen: x509.X509Certificate,
+  profile: LeafProfile,
+): void {
+  assertEquals(
+    Array.from(seen.extensions, ({ type, critical }) => [type, critical]),
+    [
+      [OID.basicConstraints, true],
+      [OID.keyUsage, true],
+      [OID.extendedKeyUsage, false],
+      [OID.subjectKeyIdentifier, false],
+      [OID.authorityKeyIdentifier, false],
+      [OID.subjectAltName, false],
+    ],
+  );
+  const said = {
+    ca: seen.getExtension(x509.BasicConstraintsExtension)?.ca,
+    usages: seen.getExtension(x509.KeyUsagesExtension)?.usages,
+    purposes: Array.from(
+      seen.getExtension(x509.ExtendedKeyUsageExtension)?.usages ?? [],
+    ),
+    names: seen.getExtension(x509.SubjectAlternativeNameExtension)?.names
+      .toJSON(),
+  };
+  assertEquals(said, {
+    ca: false,
+    usages: x509.KeyUsageFlags.digitalSignature,
+    purposes: [OID.serverAuth, OID.clientAuth],
+    names: [
+      ...dnsNamesOf(profile).map((value) => ({ type: "dns" as const, value })),
+      ...profile.ipAddresses.map((value) => ({ type: "ip" as const, value })),
+      { type: "url" as const, value: uriOf(profile) },
+    ],
+  });
+}
 
 Deno.test("createRoot() writes what an independent library verifies", async () => {
   const { certificate } = await realRoot(3);
@@ -89,7 +93,7 @@ Deno.test("createRoot() writes what an independent library verifies", async () =
   assertEquals(seen.subject, "CN=swarm-ca, 2.5.4.5=3");
   assert(await seen.isSelfSigned());
   assert(await seen.verify({ date: new Date(NOW) }));
-  assertEquals(seen.getExtension(x509.BasicConstraintsExtension)?.ca, true);
+  assert(seen.getExtension(x509.BasicConstraintsExtension)?.ca);
   assertEquals(
     seen.getExtension(x509.KeyUsagesExtension)?.usages,
     x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign,
@@ -107,11 +111,11 @@ Deno.test("createCsr() writes what an independent library verifies", async () =>
 });
 
 Deno.test("readCertificate() reads what an independent library writes", async () => {
-  const caKeys = await crypto.subtle.generateKey(ALGORITHM, true, [
+  const caKeys = await crypto.subtle.generateKey(ALGORITHM, EXTRACTABLE, [
     "sign",
     "verify",
   ]);
-  const keys = await crypto.subtle.generateKey(ALGORITHM, true, [
+  const keys = await crypto.subtle.generateKey(ALGORITHM, EXTRACTABLE, [
     "sign",
     "verify",
   ]);
@@ -121,7 +125,7 @@ Deno.test("readCertificate() reads what an independent library writes", async ()
     name: "CN=library, O=x",
     keys: caKeys,
     signingAlgorithm: ALGORITHM,
-    extensions: [new x509.BasicConstraintsExtension(true, 2, true)],
+    extensions: [new x509.BasicConstraintsExtension(AUTHORITY, 2, CRITICAL)],
   });
   const leaf = await x509.X509CertificateGenerator.create({
     ...validity,
@@ -132,7 +136,7 @@ Deno.test("readCertificate() reads what an independent library writes", async ()
     signingKey: caKeys.privateKey,
     signingAlgorithm: ALGORITHM,
     extensions: [
-      new x509.ExtendedKeyUsageExtension([OID.clientAuth], true),
+      new x509.ExtendedKeyUsageExtension([OID.clientAuth], CRITICAL),
       new x509.SubjectAlternativeNameExtension([
         { type: "dns", value: "a.example" },
         { type: "ip", value: "2001:db8::1" },
@@ -157,5 +161,5 @@ Deno.test("readCertificate() reads what an independent library writes", async ()
     usage: "clientAuth",
     at: NOW,
   });
-  assertEquals(verdict.ok, true);
+  assert(verdict.ok);
 });

@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertFalse, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { decodePem, encodePem, normalisePem } from "../../lib/pki/pem.ts";
 
@@ -55,7 +55,7 @@ Deno.test("decodePem() refuses everything else", () => {
 Deno.test("decodePem() never quotes its input", () => {
   const text = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY";
   const error = assertThrows(() => decodePem(text, "PRIVATE KEY"), SyntaxError);
-  assertEquals(error.message.includes("c2VjcmV0"), false);
+  assertFalse(error.message.includes("c2VjcmV0"));
 });
 
 Deno.test("normalisePem() gives one text for all forms of a block", () => {

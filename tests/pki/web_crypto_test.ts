@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertFalse,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import fc from "fast-check";
 import { concat, fromHex, toHex, utf8 } from "../../lib/base/bytes.ts";
 import { SwarmdError } from "../../lib/base/errors.ts";
@@ -132,11 +138,9 @@ async function assertDamaged(pkcs8: Uint8Array<ArrayBuffer>): Promise<void> {
     SwarmdError,
   );
   assertEquals(error.code, "damaged-state");
-  assert(
-    !JSON.stringify([error.message, error.data]).includes(
-      toHex(pkcs8.subarray(36, 40)),
-    ),
-  );
+  const secret = toHex(pkcs8.subarray(36, 68));
+  if (secret === "") return;
+  assertFalse(JSON.stringify([error.message, error.data]).includes(secret));
 }
 
 Deno.test("sign() refuses a key that is not its own", async () => {
@@ -265,10 +269,7 @@ Deno.test("verify() is false, never an error, for any damaged key or signature",
         for (const part of ["spki", "signature"] as const) {
           const bytes = request[part].slice();
           bytes[at % bytes.length] = (bytes[at % bytes.length] ?? 0) ^ by;
-          assertEquals(
-            await realCrypto.verify({ ...request, [part]: bytes }),
-            false,
-          );
+          assertFalse(await realCrypto.verify({ ...request, [part]: bytes }));
         }
       },
     ),
@@ -288,14 +289,13 @@ Deno.test("verify() refuses the signature of a point that is not on the curve an
     ]
   ) {
     for (const each of [spki, zero]) {
-      assertEquals(
+      assertFalse(
         await realCrypto.verify({
           spki: each,
           algorithm: "ecdsa-sha256",
           data: DATA,
           signature,
         }),
-        false,
       );
     }
   }

@@ -7,8 +7,6 @@ export interface PromptSecretOptions {
 }
 
 const CLEAR_LINE = "\r\x1b[K";
-const RAW = true;
-const COOKED = false;
 const encoder = new TextEncoder();
 
 /**
@@ -23,12 +21,12 @@ export function promptSecret(
   if (!Deno.stdin.isTerminal()) return null;
   write(`${message} `);
   // With `cbreak` the terminal still turns ^C into SIGINT.
-  Deno.stdin.setRaw(RAW, { cbreak: Deno.build.os !== "windows" });
+  Deno.stdin.setRaw(true, { cbreak: Deno.build.os !== "windows" });
   try {
     return readLine(options.mask ?? "*");
   } finally {
     write(options.clear ? CLEAR_LINE : "\n");
-    Deno.stdin.setRaw(COOKED);
+    Deno.stdin.setRaw(false);
   }
 }
 
