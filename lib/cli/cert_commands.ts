@@ -14,11 +14,10 @@ import { formatFacts } from "./output.ts";
 /** Chains are a few kilobytes; system bundles some hundred. */
 const MAX_FILE_BYTES = 1024 * 1024;
 
-/** How `cert show` was asked. */
-export interface CertShowOptions extends OperatorOptions {
-  /** Absent: the node's own. */
-  readonly file: string | undefined;
-}
+/** How `cert show` was asked: for a file, or for the node of a directory. */
+export type CertShowOptions =
+  & Pick<OperatorOptions, "json" | "host">
+  & ({ readonly file: string } | Pick<OperatorOptions, "stateDir">);
 
 /** `cert show` */
 export async function certShow(options: CertShowOptions): Promise<number> {
@@ -40,9 +39,9 @@ interface Shown {
 }
 
 async function readFile(options: CertShowOptions): Promise<Certificate[]> {
-  const { path, pem } = options.file === undefined
-    ? await ownCertificate(options.stateDir)
-    : { path: options.file, pem: await fileText(options.file) };
+  const { path, pem } = "file" in options
+    ? { path: options.file, pem: await fileText(options.file) }
+    : await ownCertificate(options.stateDir);
   try {
     return await readCertificates(systemCrypto, pem);
   } catch (cause) {
@@ -122,7 +121,7 @@ function certificateLines(
     ["serial", leaf.serial],
     ["not before", momentOf(leaf.notBefore, now)],
     ["not after", momentOf(leaf.notAfter, now)],
-    ["key", `${leaf.publicKeyType} ${leaf.publicKeyBits} bits`],
+    ["key", `${leaf.publicKeyType}, ${leaf.publicKeyBits} bits`],
     ...named("DNS name", leaf.dnsNames),
     ...named("IP address", leaf.ipAddresses),
     ...named("URI", leaf.uris),

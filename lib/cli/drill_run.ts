@@ -69,6 +69,12 @@ class Drill {
     this.#options = options;
   }
 
+  /** Life of every certificate, in milliseconds. */
+  get #lifeMs(): number {
+    const { durationMs } = this.#options;
+    return Math.max(MIN_LIFE_MS, durationMs / LIVES_IN_A_DRILL);
+  }
+
   async run(signal: AbortSignal): Promise<DrillResult> {
     const { workers, durationMs, faultSeed } = this.#options;
     this.#folder = await Deno.makeTempDir({ prefix: "swarmd-drill-" });
@@ -89,6 +95,7 @@ class Drill {
     return judgeDrill({
       seconds,
       workers,
+      lifeMs: this.#lifeMs,
       traffic,
       renewals: this.#renewals,
       interruptions: this.#interruptions,
@@ -117,16 +124,12 @@ class Drill {
   }
 
   async #startManager(signal: AbortSignal): Promise<DrillEvent> {
-    const lifeMs = Math.max(
-      MIN_LIFE_MS,
-      this.#options.durationMs / LIVES_IN_A_DRILL,
-    );
     const through = this.#proxy?.endpoint;
     this.#start(["manager", "init", "--drill"], {
       name: "manager",
       options: [
         "--listen-addr=127.0.0.1:0",
-        `--cert-expiry=${Math.round(lifeMs / SECOND)}s`,
+        `--cert-expiry=${Math.round(this.#lifeMs / SECOND)}s`,
         ...(through ? [`--advertise-addr=127.0.0.1:${through.port}`] : []),
       ],
     });

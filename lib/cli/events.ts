@@ -1,5 +1,5 @@
 import { formatDuration, formatTime } from "../base/time.ts";
-import type { Output } from "./output.ts";
+import { formatFacts, type Output } from "./output.ts";
 
 /** A certificate that the node holds from now on. Times in milliseconds. */
 interface NewCertificate {
@@ -84,10 +84,7 @@ function eventLines(event: RunEvent, at: number): string[] {
   const line = (text: string) => [`${formatTime(at)} ${text}`];
   switch (event.event) {
     case "ready":
-      return [
-        ...line(`ready: manager ${event.node} listens on ${event.listen}`),
-        ...readyLines(event),
-      ];
+      return [...line(`ready on ${event.listen}`), ...readyLines(event)];
     case "joined":
       return line(`joined as ${event.node}: ${validity(event, at)}`);
     case "renewed":
@@ -106,10 +103,11 @@ function eventLines(event: RunEvent, at: number): string[] {
 }
 
 function readyLines(event: RunEvent & { event: "ready" }): string[] {
-  const lines = [
-    `  cluster  ${event.cluster}`,
-    `  root     ${event.rootDigest}`,
-  ];
+  const lines = formatFacts([
+    ["cluster", event.cluster],
+    ["node", event.node],
+    ["root", event.rootDigest],
+  ]);
   if (!event.joinTokens) return lines;
   const { worker, manager } = event.joinTokens;
   return [

@@ -8,6 +8,7 @@ import { createSecretFile, readSecretFile } from "../disk/secret_file.ts";
 import { holdsAnything } from "../disk/state_directory.ts";
 import { makeCluster } from "../manager/bootstrap.ts";
 import { openAuthority } from "../manager/authority.ts";
+import { answerRemotely } from "../manager/http_api.ts";
 import { ManagerApi } from "../manager/local_api.ts";
 import { Manager } from "../manager/manager.ts";
 import { systemClock, systemCrypto, systemRandom } from "../net/system.ts";
@@ -128,7 +129,7 @@ async function serve(
   const parts = { store, keyRing, crypto: systemCrypto };
   const authority = await openAuthority(parts);
   const { hostname, os, arch } = await machineFacts(VERSION);
-  const manager = new Manager({
+  const manager: Manager = new Manager({
     ports: {
       ...parts,
       clock: systemClock,
@@ -141,6 +142,11 @@ async function serve(
           listen: place.listen,
           credentials,
           accept,
+          http: (request) =>
+            answerRemotely(request, {
+              identify: (facts) => manager.desk.identify(facts),
+              answer: (asked) => api.answer(asked),
+            }),
           clock: systemClock,
           logger: daemon.logger,
         }),
@@ -155,7 +161,7 @@ async function serve(
     keyRing,
     event: daemon.event,
   });
-  const api = new ManagerApi({
+  const api: ManagerApi = new ManagerApi({
     manager,
     ...parts,
     clock: systemClock,

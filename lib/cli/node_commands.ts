@@ -82,7 +82,7 @@ function nodeFacts(node: NodeDetail, now: number): string[] {
     ["role", node.role],
     ["status", node.status],
     ["address", node.address || "-"],
-    ["platform", `${node.os} ${node.arch}`],
+    ["platform", `${node.os} ${node.arch}`.trim() || "-"],
     ["version", node.version || "-"],
     ["created", moment(node.createdAt, now)],
     [

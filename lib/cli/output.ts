@@ -1,3 +1,4 @@
+import { diskError } from "../disk/disk_error.ts";
 import type { LineWriter } from "../observe/line_writer.ts";
 import { printable } from "../observe/printable.ts";
 import { redact } from "../observe/redact.ts";
@@ -31,14 +32,22 @@ export class Output {
     this.#stderr = stderr;
   }
 
-  /** Data for people. Waits for a slow reader; throws the system's error. */
+  /**
+   * Data for people. Waits for a slow reader.
+   *
+   * @throws {SwarmdError} `disk`
+   */
   lines(lines: readonly string[]): Promise<void> {
-    return this.#stdout.write(joinLines(lines));
+    return this.#data(joinLines(lines));
   }
 
-  /** Data for programs. Waits for a slow reader; throws the system's error. */
+  /**
+   * Data for programs. Waits for a slow reader.
+   *
+   * @throws {SwarmdError} `disk`
+   */
   json(value: unknown): Promise<void> {
-    return this.#stdout.write(jsonLine(value));
+    return this.#data(jsonLine(value));
   }
 
   /** Lines of a daemon for people, dropped when nobody reads them. */
@@ -86,6 +95,14 @@ export class Output {
       this.#stdout.flush(FLUSH_TIMEOUT_MS),
       this.#stderr.flush(FLUSH_TIMEOUT_MS),
     ]);
+  }
+
+  async #data(text: string): Promise<void> {
+    try {
+      await this.#stdout.write(text);
+    } catch (cause) {
+      throw diskError("write to", "standard output", { cause });
+    }
   }
 }
 

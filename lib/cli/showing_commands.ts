@@ -104,7 +104,9 @@ const certShow = command({
   exits: ["not-initialised", "damaged-state", "disk", "not-found"],
   async run(given, host) {
     const { certShow } = await import("./cert_commands.ts");
-    return certShow({ ...operatorOptions(given, host), file: given.file });
+    const { file, json } = given;
+    if (file !== undefined) return certShow({ file, json, host });
+    return certShow(operatorOptions(given, host));
   },
 });
 

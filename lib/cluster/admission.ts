@@ -70,8 +70,9 @@ export function judgePeer(facts: AdmissionCase): Peer {
   if (!node) return refuse("unknown-node", unknownNodeText(leaf), leaf);
   const frozen = judgeStanding(node, leaf);
   if (frozen) return frozen;
-  if (!chain.ok) return judgeDates(leaf, chain, facts.now);
-  return judgeRecord(leaf, node, facts.now);
+  const { now } = facts;
+  if (!chain.ok) return judgeDates(leaf, { chain, now });
+  return judgeRecord(leaf, { node, now });
 }
 
 function judgeNames(leaf: Certificate, facts: AdmissionCase): Peer | undefined {
@@ -108,8 +109,10 @@ function judgeStanding(node: NodeRecord, leaf: Certificate): Peer | undefined {
 
 function judgeDates(
   leaf: Certificate,
-  chain: ChainVerdict & { readonly ok: false },
-  now: number,
+  { chain, now }: {
+    readonly chain: ChainVerdict & { readonly ok: false };
+    readonly now: number;
+  },
 ): Peer {
   const clock = `this manager's clock says ${formatTime(now)}`;
   if (chain.reason === "expired") {
@@ -123,15 +126,19 @@ function judgeDates(
   return refuse("not-yet-valid", `${chain.detail}; ${clock}`, leaf);
 }
 
-function judgeRecord(leaf: Certificate, node: NodeRecord, now: number): Peer {
-  const known = acceptedAs(node, leaf.fingerprint, now);
+function judgeRecord(
+  leaf: Certificate,
+  { node, now }: { readonly node: NodeRecord; readonly now: number },
+): Peer {
+  const { fingerprint } = leaf;
+  const known = acceptedAs(node, { fingerprint, now });
   if (!known) return notInRecord(leaf, node);
   return {
     kind: "node",
     nodeId: node.id,
     role: weaker(roleOf(leaf.subject.organizationalUnit ?? ""), node.role),
     certificate: known,
-    fingerprint: leaf.fingerprint,
+    fingerprint,
     notAfter: leaf.notAfter,
   };
 }

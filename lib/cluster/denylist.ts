@@ -1,19 +1,6 @@
+import type { DeniedRecord } from "./denied.ts";
 import type { Superseded } from "./node.ts";
 import type { Transaction } from "./store.ts";
-
-/**
- * A certificate that was issued and is not accepted any more. The node records
- * are the whitelist that admission reads; this list is for those who cannot
- * read the store.
- */
-export interface DeniedRecord {
-  readonly issuerKeyId: string;
-  readonly serial: string;
-  readonly nodeId: string;
-  readonly reason: "superseded" | "removed";
-  /** The certificate's own end; afterwards the entry says nothing new. */
-  readonly until: number;
-}
 
 /** Puts a certificate on the denylist until its own end. */
 export function deny(

@@ -21,11 +21,6 @@ export function drawRenewal(life: Life, random: Random): number {
   return life.issuedAt + span * part;
 }
 
-/** When the renewal window of a certificate opens, in milliseconds. */
-export function windowOpens(life: Life): number {
-  return life.issuedAt + (life.notAfter - life.issuedAt) * WINDOW_START;
-}
-
 /**
  * Bound of the pause between failed renewals: 1 s to 1 h, never more than a
  * twentieth of the life that is left.

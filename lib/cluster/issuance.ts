@@ -4,7 +4,7 @@ import type { CertificateRecord, NodeRecord } from "./node.ts";
 import type { RedemptionRecord } from "./redemption.ts";
 
 /** How long a repeated join is answered after the node was seen, in milliseconds. */
-export const JOIN_REPEAT_MS = 10 * 60_000;
+const JOIN_REPEAT_MS = 10 * 60_000;
 
 /** What issuance does with a request. */
 export type IssuanceDecision =

@@ -70,8 +70,7 @@ export interface NodeRecord {
  */
 export function acceptedAs(
   node: NodeRecord,
-  fingerprint: string,
-  now: number,
+  { fingerprint, now }: { readonly fingerprint: string; readonly now: number },
 ): "current" | "pending" | "previous" | undefined {
   const { current, pending, previous } = node.certificates;
   if (current?.fingerprint === fingerprint) return "current";
@@ -88,7 +87,7 @@ const MAX_OVERLAP_MS = 5 * 60_000;
 const MIN_OVERLAP_MS = 3_000;
 
 /** How long a replaced certificate is still accepted: 5 min, at most a tenth of its life, at least 3 s. */
-export function overlapMs(
+function overlapMs(
   certificate: Pick<CertificateRecord, "issuedAt" | "notAfter">,
 ): number {
   const tenth = (certificate.notAfter - certificate.issuedAt) / 10;

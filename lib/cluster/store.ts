@@ -1,6 +1,6 @@
 import type { AuditRecord } from "./audit.ts";
 import type { ClusterRecord } from "./cluster.ts";
-import type { DeniedRecord } from "./denylist.ts";
+import type { DeniedRecord } from "./denied.ts";
 import type { NodeRecord } from "./node.ts";
 import type { RedemptionRecord } from "./redemption.ts";
 

@@ -2,8 +2,7 @@ import { syncFolder } from "./atomic_file.ts";
 import { damagedState, diskError } from "./disk_error.ts";
 import { readStateFile, writeStateFile } from "./state_file.ts";
 
-/** Name of the staged key's file in the state directory. */
-export const STAGED_KEY_FILE = "next.key.json";
+const STAGED_KEY_FILE = "next.key.json";
 
 /**
  * A private key whose certificate is not here yet. It is on the disk before

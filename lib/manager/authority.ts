@@ -4,7 +4,7 @@ import { type Certificate, readCertificate } from "../pki/certificate.ts";
 import type { Crypto, PrivateKey } from "../pki/crypto.ts";
 import { openValue } from "../pki/sealed.ts";
 import { rootKeyName } from "./bootstrap.ts";
-import { mustCluster } from "./issuance.ts";
+import { mustCluster } from "./records.ts";
 
 /** The root of the cluster, with the key that signs under it. */
 export interface Authority {

@@ -1,5 +1,4 @@
 import { toBase64, toHex } from "../base/bytes.ts";
-import { encodeBase36 } from "../base/base36.ts";
 import { newId, type Random } from "../base/random.ts";
 import { audit } from "../cluster/audit.ts";
 import {
@@ -116,11 +115,6 @@ export function rootKeyName(generation: number): string {
 /** What the standing token of a role is called when it is sealed. */
 export function tokenName(role: Role): string {
   return `standing-token/${role}`;
-}
-
-/** The secret of a token as it stands in its text. */
-export function secretText(secret: Bytes): string {
-  return encodeBase36(secret);
 }
 
 /** SHA-256 of an SPKI, as records hold it. */

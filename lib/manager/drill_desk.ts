@@ -1,5 +1,5 @@
 import { newId, type Random } from "../base/random.ts";
-import type { Clock } from "../base/time.ts";
+import { type Clock, sleep } from "../base/time.ts";
 import {
   DRILL_PERIOD_MS,
   DrillReader,
@@ -55,9 +55,10 @@ export class DrillDesk {
     sessions: Iterable<NodeSession>,
     signal: AbortSignal,
   ): Promise<void> {
-    await every(this.#clock, signal, () => {
+    for (;;) {
+      await sleep(this.#clock, DRILL_PERIOD_MS, signal);
       for (const session of sessions) this.#write(session);
-    });
+    }
   }
 
   get reports(): DrillReport[] {
@@ -90,22 +91,4 @@ export class DrillDesk {
     this.#lines.set(nodeId, line);
     return line;
   }
-}
-
-async function every(
-  clock: Clock,
-  signal: AbortSignal,
-  work: () => void,
-): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const beat = () => {
-    work();
-    cancel = clock.schedule(DRILL_PERIOD_MS, beat);
-  };
-  let cancel = clock.schedule(DRILL_PERIOD_MS, beat);
-  signal.addEventListener("abort", () => {
-    cancel();
-    resolve();
-  }, { once: true });
-  await promise;
 }

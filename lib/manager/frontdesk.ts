@@ -15,7 +15,7 @@ import { type Method, METHODS, parseAs } from "../rpc/methods.ts";
 import type { HelloResult } from "../rpc/schemas.ts";
 import type { Gatekeeper } from "./gatekeeper.ts";
 import type { Handlers, ServedCall } from "./handlers.ts";
-import { mustCluster } from "./issuance.ts";
+import { mustCluster } from "./records.ts";
 import { type Desk, NodeConnection, PROTOCOL } from "./node_connection.ts";
 import { type Carrier, type NodeSession, pushOn } from "./node_session.ts";
 import { Sessions, type WantedSession } from "./sessions.ts";
@@ -221,7 +221,7 @@ export class Frontdesk implements Desk {
       return cut(node.admission, `node ${node.id} is ${node.admission}`);
     }
     if (now >= peer.notAfter) return cut("expired", "the certificate ended");
-    const certificate = acceptedAs(node, peer.fingerprint, now);
+    const certificate = acceptedAs(node, { ...peer, now });
     if (!certificate) return cut("replaced", "the certificate was replaced");
     const role = node.role === "worker" ? "worker" : peer.role;
     return { ...peer, certificate, role };
@@ -254,7 +254,10 @@ export class Frontdesk implements Desk {
     if (METHODS[method].carriage !== "session") {
       throw new SwarmdError("bad-message", `"${method}" is no session call`);
     }
-    const parsed = parseAs(METHODS[method].params, params, method);
+    const parsed = parseAs(METHODS[method].params, {
+      value: params,
+      what: method,
+    });
     return this.#parts.handlers.serve(method, {
       params: parsed,
       peer,

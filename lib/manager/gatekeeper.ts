@@ -7,7 +7,7 @@ import { type Certificate, readCertificate } from "../pki/certificate.ts";
 import { type ChainVerdict, verifyChain } from "../pki/chain.ts";
 import type { Crypto } from "../pki/crypto.ts";
 import type { PeerFacts } from "../rpc/connection.ts";
-import { mustCluster } from "./issuance.ts";
+import { mustCluster } from "./records.ts";
 
 /** Most certificates that a peer may present. */
 const MAX_PRESENTED = 6;

@@ -9,7 +9,8 @@ import { formatDigest, rootDigest } from "../pki/root_digest.ts";
 import type { Method, Params } from "../rpc/methods.ts";
 import type { RegisterParams } from "../rpc/schemas.ts";
 import type { DrillDesk } from "./drill_desk.ts";
-import { type Issuance, mustCluster } from "./issuance.ts";
+import type { Issuance } from "./issuance.ts";
+import { mustCluster } from "./records.ts";
 import type { NodeSession } from "./node_session.ts";
 import type { Tokens } from "./tokens.ts";
 
@@ -106,15 +107,18 @@ export class Handlers {
     session.description = description;
     session.trustRoot = params.trustRoot;
     session.skewMs = params.now - this.#parts.clock.now();
-    await this.#remember(session.nodeId, description, call.address);
+    const { address } = call;
+    await this.#remember(session.nodeId, { description, address });
     return {};
   }
 
   /** Written only when it changed: a register after every reconnect is usual. */
   async #remember(
     nodeId: string,
-    description: NodeDescription,
-    address: string,
+    { description, address }: {
+      readonly description: NodeDescription;
+      readonly address: string;
+    },
   ): Promise<void> {
     const { store } = this.#parts;
     const before = store.view((view) => view.get("node", nodeId));

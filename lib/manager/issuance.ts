@@ -1,10 +1,9 @@
-import { type Bytes, toBase64 } from "../base/bytes.ts";
+import type { Bytes } from "../base/bytes.ts";
 import { SwarmdError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { newId, type Random } from "../base/random.ts";
 import type { Clock } from "../base/time.ts";
 import { audit } from "../cluster/audit.ts";
-import type { ClusterRecord } from "../cluster/cluster.ts";
 import {
   decideJoin,
   decideRenewal,
@@ -18,25 +17,15 @@ import {
   type NodeRecord,
   withPending,
 } from "../cluster/node.ts";
-import {
-  CLUSTER,
-  type Store,
-  type Transaction,
-  type View,
-} from "../cluster/store.ts";
-import { type Certificate, readCertificate } from "../pki/certificate.ts";
+import type { Store, Transaction, View } from "../cluster/store.ts";
 import type { Crypto } from "../pki/crypto.ts";
 import { readCsr } from "../pki/csr.ts";
-import {
-  checkLeaf,
-  LEAF_BACKDATE,
-  type LeafProfile,
-  newSerial,
-} from "../pki/profile.ts";
 import type { Signer } from "../pki/signer.ts";
 import type { IssuedResult } from "../rpc/schemas.ts";
 import { spkiHash } from "./bootstrap.ts";
 import { KeyHolders } from "./key_holders.ts";
+import { mustCluster, mustNode } from "./records.ts";
+import { type ManagerNames, signLeaf } from "./sign_leaf.ts";
 
 /** What issuance works with. */
 export interface IssuanceParts {
@@ -46,11 +35,7 @@ export interface IssuanceParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  /** Names and addresses that managers' certificates carry besides their own. */
-  readonly managerNames: {
-    readonly dnsNames: readonly string[];
-    readonly ipAddresses: readonly string[];
-  };
+  readonly managerNames: ManagerNames;
 }
 
 /** A join whose token was proved valid. */
@@ -71,20 +56,21 @@ export interface RenewRequest {
   readonly by: string;
 }
 
-/** One pass from a decision to a committed record. */
+/** A request whose key was read and proved. */
 interface Order {
   readonly csr: Bytes;
   readonly spki: Bytes;
   readonly spkiHash: string;
   readonly by: string;
   decide(view: View): IssuanceDecision;
-  /** The record to put the certificate into. */
-  record(view: View, decision: Issue, nodeId: string): NodeRecord;
-  /** What else the transaction writes. */
-  settle?(transaction: Transaction, node: NodeRecord): void;
+  /** Puts the certificate into the node's record, making that where needed. */
+  record(tx: Transaction, made: Made): void;
 }
 
-type Issue = Extract<IssuanceDecision, { kind: "issue" }>;
+interface Made {
+  readonly nodeId: string;
+  readonly issued: CertificateRecord;
+}
 
 /**
  * Turns requests into certificates: decide, sign, then decide again inside the
@@ -96,7 +82,6 @@ export class Issuance {
   readonly #holders: KeyHolders;
   /** One signature per key at a time. */
   readonly #inFlight = new Map<string, Promise<unknown>>();
-
   #issued = 0;
 
   constructor(parts: IssuanceParts) {
@@ -115,157 +100,110 @@ export class Issuance {
 
   /** @throws {SwarmdError} `csr-refused`, or a {@linkcode Refusal} */
   async join(request: JoinRequest): Promise<IssuedResult> {
-    const { spki, hash } = await this.#readKey(request.csr);
-    const { csr, tokenId, by, description } = request;
-    return await this.#onceAtATime(hash, () =>
-      this.#fulfil({
-        csr,
-        spki,
-        spkiHash: hash,
-        by,
-        decide: (view) => this.#decideJoin(view, tokenId, hash),
-        record: (view, decision, nodeId) =>
-          view.get("node", nodeId) ??
-            this.#newNode(decision, { nodeId, tokenId, description }),
-        settle: (tx, node) => {
-          const { id: nodeId, role, createdAt: at } = node;
-          tx.put("redemption", hash, { spki: hash, tokenId, role, nodeId, at });
-        },
-      }));
+    const { csr, by } = request;
+    const key = await this.#readKey(csr);
+    return await this.#fulfil({
+      ...key,
+      csr,
+      by,
+      decide: (view) => this.#decideJoin(view, { ...request, ...key }),
+      record: (tx, made) => {
+        const node = tx.get("node", made.nodeId) ??
+          this.#newNode(request, made);
+        tx.put("node", node.id, withPending(node, made.issued));
+        tx.put("redemption", key.spkiHash, {
+          spki: key.spkiHash,
+          tokenId: request.tokenId,
+          role: node.role,
+          nodeId: node.id,
+          at: node.createdAt,
+        });
+      },
+    });
   }
 
   /** @throws {SwarmdError} `csr-refused`, or a {@linkcode Refusal} */
   async renew(request: RenewRequest): Promise<IssuedResult> {
-    const { spki, hash } = await this.#readKey(request.csr);
-    const { csr, by, nodeId } = request;
-    return await this.#onceAtATime(hash, () =>
-      this.#fulfil({
-        csr,
-        spki,
-        spkiHash: hash,
-        by,
-        decide: (view) => this.#decideRenewal(view, request, hash),
-        record: (view) => mustNode(view, nodeId),
-      }));
+    const { csr, by } = request;
+    const key = await this.#readKey(csr);
+    return await this.#fulfil({
+      ...key,
+      csr,
+      by,
+      decide: (view) => this.#decideRenewal(view, { ...request, ...key }),
+      record: (tx, { nodeId, issued }) => {
+        tx.put("node", nodeId, withPending(mustNode(tx, nodeId), issued));
+      },
+    });
   }
 
-  async #readKey(csr: Bytes): Promise<{ spki: Bytes; hash: string }> {
-    const { spki } = await readCsr(this.#parts.crypto, csr);
-    return { spki, hash: await spkiHash(this.#parts.crypto, spki) };
+  async #readKey(csr: Bytes): Promise<Pick<Order, "spki" | "spkiHash">> {
+    const { crypto } = this.#parts;
+    const { spki } = await readCsr(crypto, csr);
+    return { spki, spkiHash: await spkiHash(crypto, spki) };
   }
 
   /** A second request for a key in flight waits; then it finds what is stored. */
-  async #onceAtATime<T>(key: string, work: () => Promise<T>): Promise<T> {
+  async #fulfil(order: Order): Promise<IssuedResult> {
+    const key = order.spkiHash;
     const before = this.#inFlight.get(key) ?? Promise.resolve();
-    const mine = before.catch(() => {}).then(work);
+    const mine = before.catch(() => {}).then(() => this.#decideAndSign(order));
     this.#inFlight.set(key, mine);
     try {
-      return await mine;
+      return this.#result(await mine, order);
     } finally {
       if (this.#inFlight.get(key) === mine) this.#inFlight.delete(key);
     }
   }
 
-  async #fulfil(order: Order): Promise<IssuedResult> {
+  async #decideAndSign(order: Order): Promise<Made> {
     const { store } = this.#parts;
-    const first = store.view((view) => order.decide(view));
-    if (first.kind === "refuse") throw refusal(first);
-    if (first.kind === "stored") return this.#result(first.certificate, order);
-    const nodeId = first.nodeId ?? newId(this.#parts.random);
-    const issued = await this.#sign(order, first, nodeId);
-    const kept = await store.update((tx) =>
-      this.#commit(tx, order, { nodeId, issued })
-    );
-    this.#issued++;
-    return this.#result(kept, order);
-  }
-
-  async #sign(
-    order: Order,
-    decision: Issue,
-    nodeId: string,
-  ): Promise<CertificateRecord> {
-    const { signer, crypto, clock } = this.#parts;
-    const profile = this.#profile(decision, { nodeId, spki: order.spki });
-    const der = await signer.issue(profile, order.csr);
-    const leaf = await readCertificate(crypto, der);
-    const wrong = checkLeaf(leaf, { ...profile, roles: [profile.role] });
-    if (wrong.length > 0) {
-      throw new SwarmdError(
-        "signer-unavailable",
-        `Cannot use what the authority signed: ${wrong.join("; ")}`,
-      );
-    }
-    const chain = [leaf, ...signer.intermediates];
-    const issuedAt = Math.min(clock.now(), profile.notAfter);
-    return toRecord(leaf, {
-      chain,
-      issuedAt,
-      spki: order.spkiHash,
-      issuerKeyId: this.#issuerKeyId(),
-      role: decision.role,
-    });
-  }
-
-  #profile(
-    decision: Issue,
-    subject: { readonly nodeId: string; readonly spki: Bytes },
-  ): LeafProfile {
-    const { clock, random, signer, store, managerNames } = this.#parts;
-    const cluster = store.view(mustCluster);
-    // Certificates count whole seconds (RFC 5280 §4.1.2.5).
-    const now = Math.floor(clock.now() / 1_000) * 1_000;
-    const life = Math.floor(cluster.leafLifeMs / 1_000) * 1_000;
-    const names = decision.role === "manager"
-      ? managerNames
-      : { dnsNames: [], ipAddresses: [] };
-    return {
-      clusterId: cluster.id,
-      role: decision.role,
-      ...subject,
-      ...names,
-      serial: newSerial(random),
-      notBefore: now - LEAF_BACKDATE,
-      notAfter: Math.min(now + life, signer.issuer.notAfter),
-    };
+    const decision = store.view((view) => order.decide(view));
+    if (decision.kind === "refuse") throw refusal(decision);
+    if (decision.kind === "stored") return this.#stored(decision.certificate);
+    const { role } = decision;
+    const nodeId = decision.nodeId ?? newId(this.#parts.random);
+    const issued = await signLeaf(this.#parts, { ...order, role, nodeId });
+    const made = { nodeId, issued };
+    const kept = await store.update((tx) => this.#commit(tx, { order, made }));
+    if (kept === made) this.#issued++;
+    return kept;
   }
 
   /** Decides again, on the state inside the transaction, and records. */
   #commit(
     tx: Transaction,
-    order: Order,
-    made: { readonly nodeId: string; readonly issued: CertificateRecord },
-  ): CertificateRecord {
+    { order, made }: { readonly order: Order; readonly made: Made },
+  ): Made {
     const decision = order.decide(tx);
     if (decision.kind === "refuse") throw refusal(decision);
-    if (decision.kind === "stored") return decision.certificate;
+    if (decision.kind === "stored") return this.#stored(decision.certificate);
     if (decision.role !== made.issued.role) {
       throw new SwarmdError("too-busy", "Cannot issue: the role just changed");
     }
-    const nodeId = decision.nodeId ?? made.nodeId;
-    const node = withPending(order.record(tx, decision, nodeId), made.issued);
-    tx.put("node", nodeId, node);
-    order.settle?.(tx, node);
+    order.record(tx, made);
     const { serial, fingerprint, issuedAt: at } = made.issued;
-    audit(tx, {
-      at,
-      action: "issued",
-      node: nodeId,
-      by: order.by,
-      serial,
-      fingerprint,
-    });
-    return made.issued;
+    const { nodeId: node } = made;
+    const entry = { at, action: "issued", node, by: order.by } as const;
+    audit(tx, { ...entry, serial, fingerprint });
+    return made;
   }
 
-  #decideJoin(view: View, tokenId: string, spki: string): IssuanceDecision {
-    const redemption = view.get("redemption", spki);
+  #stored(issued: CertificateRecord): Made {
+    const nodeId = this.#holders.holderOf(issued.spki);
+    if (nodeId !== undefined) return { nodeId, issued };
+    throw new TypeError("A stored certificate without a node"); // unreachable
+  }
+
+  #decideJoin(
+    view: View,
+    request: Pick<JoinRequest, "tokenId"> & Pick<Order, "spkiHash">,
+  ): IssuanceDecision {
+    const redemption = view.get("redemption", request.spkiHash);
     const node = redemption && view.get("node", redemption.nodeId);
     return decideJoin({
-      cluster: mustCluster(view),
-      tokenId,
-      issuerKeyId: this.#issuerKeyId(),
-      now: this.#parts.clock.now(),
+      ...this.#circumstances(view),
+      tokenId: request.tokenId,
       ...(redemption && { redemption }),
       ...(node && { node }),
     });
@@ -273,118 +211,61 @@ export class Issuance {
 
   #decideRenewal(
     view: View,
-    request: RenewRequest,
-    spki: string,
+    request: RenewRequest & Pick<Order, "spkiHash">,
   ): IssuanceDecision {
-    const node = view.get("node", request.nodeId);
-    const now = this.#parts.clock.now();
-    const { fingerprint } = request;
-    if (node && fingerprint && !startsCalls(node, fingerprint, now)) {
-      return {
-        kind: "refuse",
-        code: "replaced",
-        why: "the caller's certificate was replaced",
-      };
+    const { nodeId, fingerprint, spkiHash: spki } = request;
+    const circumstances = this.#circumstances(view);
+    const { now } = circumstances;
+    const node = view.get("node", nodeId);
+    if (node && fingerprint !== undefined) {
+      const known = acceptedAs(node, { fingerprint, now });
+      if (known !== "current" && known !== "pending") return REPLACED;
     }
     const holder = this.#holders.holderOf(spki) ??
       view.get("redemption", spki)?.nodeId;
     return decideRenewal({
-      cluster: mustCluster(view),
+      ...circumstances,
       spki,
-      issuerKeyId: this.#issuerKeyId(),
-      now,
       ...(node && { node }),
       ...(holder !== undefined && { holder }),
     });
   }
 
-  #newNode(
-    decision: Issue,
-    about: {
-      readonly nodeId: string;
-      readonly tokenId: string;
-      readonly description: NodeDescription;
-    },
-  ): NodeRecord {
+  #circumstances(view: View) {
+    const { signer, clock } = this.#parts;
+    const issuerKeyId = signer.issuer.subjectKeyId ?? "";
+    return { cluster: mustCluster(view), issuerKeyId, now: clock.now() };
+  }
+
+  #newNode(request: JoinRequest, { nodeId, issued }: Made): NodeRecord {
+    const { tokenId, description } = request;
+    const createdAt = this.#parts.clock.now();
     return {
-      id: about.nodeId,
-      role: decision.role,
+      id: nodeId,
+      role: issued.role,
       admission: "active",
-      createdAt: this.#parts.clock.now(),
-      tokenId: about.tokenId,
+      createdAt,
+      tokenId,
       certificates: {},
-      description: about.description,
+      description,
     };
   }
 
-  #issuerKeyId(): string {
-    return this.#parts.signer.issuer.subjectKeyId ?? "";
-  }
-
-  #result(certificate: CertificateRecord, order: Order): IssuedResult {
+  #result({ nodeId: node, issued }: Made, { by }: Order): IssuedResult {
     const { store, clock, logger } = this.#parts;
-    const { cluster, node } = store.view((view) => ({
-      cluster: mustCluster(view).id,
-      node: this.#holders.holderOf(order.spkiHash) ?? "",
-    }));
-    const { chain = [], role, issuedAt, serial } = certificate;
-    logger.info("Certificate issued", { node, serial, role, by: order.by });
-    return {
-      node,
-      cluster,
-      role,
-      chain: [...chain],
-      issuedAt,
-      now: clock.now(),
-    };
+    const { chain = [], role, issuedAt, serial } = issued;
+    logger.info("Certificate issued", { node, serial, role, by });
+    const { id: cluster } = store.view(mustCluster);
+    const now = clock.now();
+    return { node, cluster, role, chain: [...chain], issuedAt, now };
   }
 }
 
-function startsCalls(
-  node: NodeRecord,
-  fingerprint: string,
-  now: number,
-): boolean {
-  const known = acceptedAs(node, fingerprint, now);
-  return known === "current" || known === "pending";
-}
-
-function toRecord(
-  leaf: Certificate,
-  rest:
-    & Pick<
-      CertificateRecord,
-      "issuedAt" | "spki" | "issuerKeyId" | "role"
-    >
-    & { readonly chain: readonly Certificate[] },
-): CertificateRecord {
-  const { chain, ...facts } = rest;
-  return {
-    ...facts,
-    fingerprint: leaf.fingerprint,
-    serial: leaf.serial,
-    issuer: leaf.issuer.commonName ?? "",
-    notBefore: leaf.notBefore,
-    notAfter: leaf.notAfter,
-    chain: chain.map((certificate) => toBase64(certificate.der)),
-  };
-}
-
-/** The one cluster record. @throws {SwarmdError} `not-initialised` */
-export function mustCluster(view: View): ClusterRecord {
-  const cluster = view.get("cluster", CLUSTER);
-  if (cluster) return cluster;
-  throw new SwarmdError("not-initialised", "The store holds no cluster");
-}
-
-function mustNode(view: View, id: string): NodeRecord {
-  const node = view.get("node", id);
-  if (node) return node;
-  throw refusal({
-    code: "unknown-node",
-    why: `node ${id} is not in the store`,
-  });
-}
+const REPLACED: IssuanceDecision = {
+  kind: "refuse",
+  code: "replaced",
+  why: "the caller's certificate was replaced",
+};
 
 function refusal(
   decision: { readonly code: Refusal; readonly why: string },

@@ -22,7 +22,7 @@ import {
   type LocalAnswer,
   type LocalRequest,
 } from "../rpc/local_answer.ts";
-import { mustCluster } from "./issuance.ts";
+import { mustCluster } from "./records.ts";
 import type { Manager } from "./manager.ts";
 
 /** What the operator's API looks at. */

@@ -5,7 +5,7 @@ import { runTasks } from "../base/tasks.ts";
 import { SECOND, sleep, sleepUntil } from "../base/time.ts";
 import { compactDenylist, deny } from "../cluster/denylist.ts";
 import { drawRenewal, renewalBackoffBound } from "../cluster/expiry.ts";
-import { clockJump } from "../cluster/liveness.ts";
+import { watchClock } from "../cluster/clock_watch.ts";
 import { dropPrevious, type NodeRecord } from "../cluster/node.ts";
 import { CLUSTER } from "../cluster/store.ts";
 import type { Endpoint } from "../rpc/connection.ts";
@@ -15,7 +15,8 @@ import type { ManagerEvent } from "./events.ts";
 import { Frontdesk } from "./frontdesk.ts";
 import { Gatekeeper } from "./gatekeeper.ts";
 import { Handlers } from "./handlers.ts";
-import { Issuance, mustCluster } from "./issuance.ts";
+import { Issuance } from "./issuance.ts";
+import { mustCluster } from "./records.ts";
 import { OwnIdentity, type Serving } from "./own_identity.ts";
 import type {
   AdvertisedAddress,
@@ -131,6 +132,7 @@ export class Manager {
         (s) => this.#renewing(s, listener),
         (s) => this.#sweeping(s),
         (s) => this.#compacting(s),
+        (s) => watchClock(ports.clock, (ms) => this.#jumped(ms), s),
         ...this.#drilling(),
       ], signal);
     } finally {
@@ -205,20 +207,20 @@ export class Manager {
 
   /** The heartbeat of everything that is judged by time. */
   async #sweeping(signal: AbortSignal): Promise<void> {
-    const { clock, store, logger } = this.#options.ports;
-    let look = { wall: clock.now(), monotonic: clock.monotonic() };
+    const { clock, store } = this.#options.ports;
     for (;;) {
       const { heartbeatMs } = store.view(mustCluster);
       await sleep(clock, Math.max(SECOND, heartbeatMs / 10), signal);
-      const next = { wall: clock.now(), monotonic: clock.monotonic() };
-      const jumpMs = clockJump(look, next);
-      look = next;
-      if (jumpMs !== 0) logger.warn("The wall clock jumped", { jumpMs });
       this.desk.sessions.sweep(heartbeatMs);
       await this.#endOverlaps();
       this.desk.sweep();
       this.#moveOff();
     }
+  }
+
+  #jumped(jumpMs: number): void {
+    const { logger } = this.#options.ports;
+    logger.warn("The wall clock jumped, or the machine slept", { jumpMs });
   }
 
   /** Whoever was served with an older certificate moves, a few at a time. */

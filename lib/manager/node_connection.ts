@@ -181,7 +181,10 @@ export class NodeConnection implements Carrier {
   }
 
   async #greet(id: number, rawParams: unknown): Promise<void> {
-    const params = parseAs(METHODS.hello.params, rawParams, "hello");
+    const params = parseAs(METHODS.hello.params, {
+      value: rawParams,
+      what: "hello",
+    });
     this.#peer = await this.#desk.identify(this.connection.facts);
     authorize(this.#peer, "hello");
     if (this.#peer.kind === "node") {
@@ -244,7 +247,10 @@ export class NodeConnection implements Carrier {
       throw unexpected(`"${method}" outside a session`);
     }
     const result = await this.#desk.serveOutside(method, {
-      params: parseAs(METHODS[method].params, request.params, method),
+      params: parseAs(METHODS[method].params, {
+        value: request.params,
+        what: method,
+      }),
       peer: this.#peer,
       address: this.connection.facts.remote.host,
     });
@@ -259,11 +265,10 @@ export class NodeConnection implements Carrier {
     const session = this.#session;
     if (!session) throw unexpected("a session message without a session");
     if ("method" in message && message.method === "heartbeat") {
-      const beat = parseAs(
-        METHODS.heartbeat.params,
-        message.params,
-        "heartbeat",
-      );
+      const beat = parseAs(METHODS.heartbeat.params, {
+        value: message.params,
+        what: "heartbeat",
+      });
       this.#desk.beat(session, beat.now);
     } else session.receive(this, message);
   }

@@ -17,7 +17,8 @@ import type { IdentityStore } from "../pki/identity_store.ts";
 import { decodePem, encodePem } from "../pki/pem.ts";
 import { type TrustBundle, writeBundle } from "../pki/trust_bundle.ts";
 import type { ServerCredentials } from "../rpc/connection.ts";
-import { type Issuance, mustCluster } from "./issuance.ts";
+import type { Issuance } from "./issuance.ts";
+import { mustCluster } from "./records.ts";
 
 /** What a manager's own identity works with. */
 export interface OwnIdentityParts {
@@ -107,7 +108,7 @@ export class OwnIdentity {
     const { fingerprint } = certificate;
     await this.#promote(fingerprint);
     const node = store.view((view) => view.get("node", nodeId));
-    const known = node && acceptedAs(node, fingerprint, clock.now());
+    const known = node && acceptedAs(node, { fingerprint, now: clock.now() });
     const { current } = node?.certificates ?? {};
     if (known !== "current" || !current) return undefined;
     return {

@@ -15,7 +15,7 @@ import type { Role } from "../pki/profile.ts";
 import { rootDigest } from "../pki/root_digest.ts";
 import { openValue } from "../pki/sealed.ts";
 import { tokenName } from "./bootstrap.ts";
-import { mustCluster } from "./issuance.ts";
+import { mustCluster } from "./records.ts";
 
 /** What the token desk works with. */
 export interface TokenParts {

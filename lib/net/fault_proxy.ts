@@ -44,7 +44,8 @@ export class FaultProxy {
   readonly #options: FaultProxyOptions;
   readonly #listener: Deno.TcpListener;
   readonly #lines = new Set<Line>();
-  readonly #timers = new Set<ReturnType<typeof setTimeout>>();
+  /** What ends each wait that is under way. */
+  readonly #waits = new Set<() => void>();
   readonly #serving: Promise<void>;
 
   constructor(options: FaultProxyOptions) {
@@ -72,7 +73,7 @@ export class FaultProxy {
 
   async close(): Promise<void> {
     this.#listener.close();
-    for (const timer of this.#timers) clearTimeout(timer);
+    for (const end of this.#waits) end();
     for (const line of this.#lines) drop(line);
     await this.#serving;
   }
@@ -100,13 +101,15 @@ export class FaultProxy {
   }
 
   #wait(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        this.#timers.delete(timer);
-        resolve();
-      }, ms);
-      this.#timers.add(timer);
-    });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const end = () => {
+      clearTimeout(timer);
+      this.#waits.delete(end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    this.#waits.add(end);
+    return promise;
   }
 
   async #serve(): Promise<void> {

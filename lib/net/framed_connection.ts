@@ -7,8 +7,9 @@ import type {
   PeerFacts,
 } from "../rpc/connection.ts";
 import { MAX_FRAME, MAX_GREETING_FRAME } from "../rpc/connection.ts";
+import { formatEndpoint } from "../rpc/endpoint.ts";
 import { encodeFrame, FrameDecoder } from "../rpc/frame.ts";
-import { formatEndpoint, tlsError } from "./tls_errors.ts";
+import { tlsError } from "./tls_errors.ts";
 
 /** How long `close` may take, in milliseconds. */
 const CLOSE_MS = SECOND;

@@ -7,12 +7,13 @@ import type {
   Dialer,
   Endpoint,
 } from "../rpc/connection.ts";
+import { formatEndpoint } from "../rpc/endpoint.ts";
 import { Deadline } from "./deadline.ts";
 import { DenoConnection } from "./deno_connection.ts";
 import { factsOf, NodeConnection } from "./node_connection.ts";
 import { assertNamesAreEnforced } from "./private_trust.ts";
 import { openVerified, peerLeaf } from "./runtime_tls.ts";
-import { formatEndpoint, NODE_ALPN, tlsError } from "./tls_errors.ts";
+import { NODE_ALPN, tlsError } from "./tls_errors.ts";
 
 /** The DNS name that every manager's certificate carries, and no worker's. */
 const MANAGER_NAME = "swarm-manager";
@@ -57,6 +58,7 @@ async function attempt<T>(
 ): Promise<T> {
   const { endpoint, signal, timeoutMs = DIAL_MS } = options;
   const what = "connect to";
+  signal.throwIfAborted();
   using deadline = new Deadline({
     ...options,
     timeoutMs,

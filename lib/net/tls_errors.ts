@@ -1,14 +1,10 @@
 import { SwarmdError } from "../base/errors.ts";
 import type { ErrorCode } from "../base/errors.ts";
 import type { Endpoint } from "../rpc/connection.ts";
+import { formatEndpoint } from "../rpc/endpoint.ts";
 
 /** ALPN name of the protocol between nodes and managers. */
 export const NODE_ALPN = "swarmd/1";
-
-/** A host and port as people write them. */
-export function formatEndpoint({ host, port }: Endpoint): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
 
 /** What was attempted with a peer when it failed. */
 export interface TlsAttempt {
@@ -39,58 +35,49 @@ interface Description {
 }
 
 function describe(cause: unknown, text: string): Description {
-  const known = KNOWN.find(({ when }) => when.test(text));
-  if (known) return { ...known, found: known.found ?? text };
-  const errno = errnoOf(cause);
-  const system = SYSTEM[errno];
-  if (system !== undefined) return { code: "unreachable", found: system };
-  if (errno === "ETIMEDOUT") return { code: "timed-out", found: "no answer" };
   const [, refused] = /^invalid peer certificate: (.+)$/.exec(text) ?? [];
-  if (refused !== undefined) {
-    return { code: "tls", found: `its certificate is refused: ${refused}` };
-  }
+  if (refused !== undefined) return describeRefused(refused);
   const [, alert] = /^received fatal alert: (\w+)$/.exec(text) ?? [];
   if (alert !== undefined) {
     return { code: "tls", found: `it refuses, with TLS alert ${alert}` };
   }
-  return { code: "tls", found: text };
+  const errno = errnoOf(cause);
+  const system = SYSTEM[errno];
+  if (system !== undefined) return { code: "unreachable", found: system };
+  if (errno === "ETIMEDOUT") return { code: "timed-out", found: "no answer" };
+  return KNOWN.find(({ when }) => when.test(text)) ??
+    { code: "tls", found: text };
 }
 
-interface Known {
+/**
+ * rustls looks at dates before signatures: an expired certificate of another
+ * authority is said to be expired, too.
+ */
+function describeRefused(reason: string): Description {
+  const found = `its certificate is refused: ${reason}`;
+  return DATES_REGEXP.test(reason)
+    ? { code: "clock-skew", found, hint: "Compare the clocks of both machines" }
+    : { code: "tls", found };
+}
+
+const DATES_REGEXP =
+  /^(?:Expired|NotValidYet|certificate expired|certificate not valid yet)\b/;
+
+interface Known extends Description {
   readonly when: RegExp;
-  readonly code: ErrorCode;
-  readonly found?: string;
-  readonly hint?: string;
 }
 
-const CLOCK_HINT = "Compare the clocks of both machines";
+const NO_ADDRESS = "the host name has no address";
 
 const KNOWN: readonly Known[] = [
-  {
-    // rustls looks at dates before signatures: another authority's expired
-    // certificate is found here too.
-    when: /^invalid peer certificate: (?:Expired|certificate expired)/,
-    code: "clock-skew",
-    hint: CLOCK_HINT,
-  },
-  {
-    when:
-      /^invalid peer certificate: (?:NotValidYet|certificate not valid yet)/,
-    code: "clock-skew",
-    hint: CLOCK_HINT,
-  },
-  {
-    when: /^failed to lookup address|getaddrinfo|^No (?:addresses|address) /i,
-    code: "unreachable",
-    found: "the host name has no address",
-  },
+  { when: /^failed to lookup address/, code: "unreachable", found: NO_ADDRESS },
   {
     when: /^invalid host /,
     code: "unreachable",
+    found: "it is not a host name",
   },
   {
-    when:
-      /unexpected eof|unexpected end of file|close_notify|socket hang up|disconnected before/i,
+    when: /^(?:unexpected end of file|socket hang up|peer closed connection)/,
     code: "unreachable",
     found: "it closed the connection",
   },
@@ -106,12 +93,12 @@ const SYSTEM: Readonly<Record<string, string>> = {
   ECONNRESET: "it reset the connection",
   ECONNABORTED: "the connection was aborted",
   EPIPE: "it closed the connection",
-  ENOTFOUND: "the host name has no address",
+  ENOTFOUND: NO_ADDRESS,
   EAI_AGAIN: "the host name cannot be looked up now",
   EHOSTUNREACH: "no route to the host",
   ENETUNREACH: "the network is unreachable",
   EADDRNOTAVAIL: "the address is not available",
-  EINVAL: "the address is not one that can be dialled",
+  EINVAL: "the address cannot be dialled",
 };
 
 /** The system's name of an error, such as `ECONNREFUSED`. */

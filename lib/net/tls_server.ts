@@ -11,6 +11,7 @@ import type {
   PeerFacts,
   ServerCredentials,
 } from "../rpc/connection.ts";
+import { formatEndpoint } from "../rpc/endpoint.ts";
 import {
   ConnectionLimits,
   DEFAULT_LIMITS,
@@ -25,7 +26,7 @@ import {
   tcpSocketOf,
 } from "./node_connection.ts";
 import { checkServerCredentials } from "./server_credentials.ts";
-import { formatEndpoint, NODE_ALPN } from "./tls_errors.ts";
+import { NODE_ALPN } from "./tls_errors.ts";
 
 /** For a whole handshake, in milliseconds. */
 const HANDSHAKE_MS = 5 * SECOND;

@@ -28,7 +28,11 @@ export function encodeAlgorithm(algorithm: SignatureAlgorithm): Bytes {
   return ENCODED[algorithm];
 }
 
-/** @throws {SyntaxError} when it is none of {@linkcode SignatureAlgorithm} */
+/**
+ * Reads an AlgorithmIdentifier.
+ *
+ * @throws {SyntaxError} when it is none of {@linkcode SignatureAlgorithm}
+ */
 export function readAlgorithm(reader: DerReader): SignatureAlgorithm {
   const raw = reader.raw(TAG.sequence);
   const found = NAMES.find((name) => equalBytes(ENCODED[name], raw));

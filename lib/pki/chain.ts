@@ -129,7 +129,7 @@ function leafProblem(
 class PathSearch {
   readonly #crypto: Crypto;
   readonly #request: ChainRequest;
-  readonly #anchors: ReadonlySet<Certificate>;
+  readonly #anchors: ReadonlySet<string>;
   readonly #pool: readonly Certificate[];
   readonly #links = new Map<string, boolean>();
   #failure: ChainRefusal | undefined;
@@ -139,7 +139,7 @@ class PathSearch {
     const { presented, anchors, intermediates = [] } = request;
     this.#crypto = crypto;
     this.#request = request;
-    this.#anchors = new Set(anchors);
+    this.#anchors = new Set(anchors.map((anchor) => anchor.fingerprint));
     // Anchors first: the shortest path is tried before longer ones.
     this.#pool = distinct([
       ...anchors,
@@ -175,7 +175,7 @@ class PathSearch {
       if (!couldHaveIssued(issuer, child) || includes(path, issuer)) continue;
       const longer = [...path, issuer];
       if (!(await this.#accepts(longer, { child, issuer }))) continue;
-      const found = this.#anchors.has(issuer)
+      const found = this.#anchors.has(issuer.fingerprint)
         ? this.#inDate(longer)
         : await this.#extend(longer);
       if (found) return found;

@@ -49,7 +49,11 @@ export function integer(value: Uint8Array | number): Bytes {
   return element(TAG.integer, negative ? [Uint8Array.of(0), bytes] : [bytes]);
 }
 
-/** @throws {RangeError} when the text is not a dotted object identifier */
+/**
+ * OBJECT IDENTIFIER, from its dotted form.
+ *
+ * @throws {RangeError} when the text is none
+ */
 export function oid(dotted: string): Bytes {
   if (!OID_REGEXP.test(dotted)) {
     throw new RangeError(`Cannot encode object identifier "${dotted}"`);
@@ -74,7 +78,11 @@ export function utf8String(text: string): Bytes {
   return element(TAG.utf8String, [utf8(text)]);
 }
 
-/** @throws {RangeError} when a character is outside of PrintableString */
+/**
+ * PrintableString.
+ *
+ * @throws {RangeError} when a character is outside of its set
+ */
 export function printableString(text: string): Bytes {
   if (!isPrintable(text)) {
     throw new RangeError(`Cannot encode "${text}" as a PrintableString`);

@@ -39,6 +39,7 @@ export class DerReader {
   readonly #depth: number;
   #at = 0;
 
+  /** @param depth how many elements the bytes are inside of */
   constructor(bytes: Bytes, depth: number) {
     if (depth > MAX_DEPTH) throw new SyntaxError("nested too deep");
     this.#bytes = bytes;
@@ -97,6 +98,7 @@ export class DerReader {
     return value;
   }
 
+  /** Reads inside of a SEQUENCE, to its end. */
   sequence<T>(read: (inner: DerReader) => T): T {
     return this.inside(TAG.sequence, read);
   }
@@ -172,6 +174,7 @@ export class DerReader {
     return true;
   }
 
+  /** Contents of an OCTET STRING. */
   octetString(): Bytes {
     return this.content(TAG.octetString);
   }

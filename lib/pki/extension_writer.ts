@@ -31,10 +31,12 @@ export const LEAF_KEY_USAGE = critical(
   OID.keyUsage,
   bitString(Uint8Array.of(0x80), 7),
 );
+/** Both purposes: nodes are servers and clients of each other. */
 export const LEAF_PURPOSES = extension(
   oid(OID.extendedKeyUsage),
   sequence(oid(OID.serverAuth), oid(OID.clientAuth)),
 );
+/** CA:true, with no bound on what is below. */
 export const CA_CONSTRAINTS = critical(
   OID.basicConstraints,
   sequence(booleanTrue()),

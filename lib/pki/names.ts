@@ -48,7 +48,11 @@ export function encodeName(attributes: readonly NameAttribute[]): Bytes {
   }));
 }
 
-/** @throws {SyntaxError} when what comes next is not a name */
+/**
+ * Reads a name.
+ *
+ * @throws {SyntaxError} when what comes next is none
+ */
 export function readName(reader: DerReader): Name {
   const der = reader.peek(TAG.sequence);
   const steps = reader.sequenceOf(

@@ -44,16 +44,6 @@ export function decodePem(text: string, label: string): Bytes[] {
   return blocks;
 }
 
-/**
- * The one PEM text of the certificates that a text holds.
- *
- * @throws {SyntaxError} as {@linkcode decodePem} does
- */
-export function normalisePem(text: string): string {
-  return decodePem(text, "CERTIFICATE")
-    .map((der) => encodePem("CERTIFICATE", der)).join("");
-}
-
 function decodeLines(lines: readonly string[]): Bytes {
   const last = lines.length - 1;
   const straight = lines.every((line, i) =>

@@ -120,8 +120,7 @@ export function isPush(name: string): name is Push {
  */
 export function parseAs<T extends z.ZodMiniType>(
   type: T,
-  value: unknown,
-  what: string,
+  { value, what }: { readonly value: unknown; readonly what: string },
 ): z.infer<T> {
   const parsed = z.safeParse(type, value ?? {});
   if (parsed.success) return parsed.data;

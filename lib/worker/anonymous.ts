@@ -28,10 +28,12 @@ export class AnonymousCall {
     prove?: NonNullable<HelloParams["prove"]>,
   ): Promise<HelloResult> {
     return await this.#connection.ask("hello", {
-      protocols: [PROTOCOL],
-      version,
-      features: [],
-      ...(prove && { prove }),
+      params: {
+        protocols: [PROTOCOL],
+        version,
+        features: [],
+        ...(prove && { prove }),
+      },
     });
   }
 
@@ -39,7 +41,7 @@ export class AnonymousCall {
     method: M,
     params: Params<M>,
   ): Promise<Result<M>> {
-    return await this.#connection.ask(method, params);
+    return await this.#connection.ask(method, { params });
   }
 
   close(): void {

@@ -21,7 +21,10 @@ export class DrillApp {
   }
 
   read(params: unknown): void {
-    const written = parseAs(drillParams, params, "drill.number");
+    const written = parseAs(drillParams, {
+      value: params,
+      what: "drill.number",
+    });
     this.#reader.read(written, this.#clock.monotonic());
   }
 

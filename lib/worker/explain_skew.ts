@@ -17,8 +17,10 @@ const EXPLAIN_MS = 3_000;
  */
 export async function explainSkew<T>(
   ports: Pick<WorkerPorts, "clock" | "dialer" | "version">,
-  endpoint: Endpoint,
-  dial: () => Promise<T>,
+  { endpoint, dial }: {
+    readonly endpoint: Endpoint;
+    readonly dial: () => Promise<T>;
+  },
 ): Promise<T> {
   try {
     return await dial();

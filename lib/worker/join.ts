@@ -176,11 +176,10 @@ async function redeem(
 ): Promise<{ answer: IssuedResult; hello: HelloResult }> {
   const { dialer, clock, crypto, machine, version, random } = ports;
   const rootsPem = encodePem("CERTIFICATE", at.root.der);
-  const connection = await explainSkew(
-    ports,
-    at.endpoint,
-    () => dialer.dial(at.endpoint, { rootsPem }, attempt.signal),
-  );
+  const connection = await explainSkew(ports, {
+    endpoint: at.endpoint,
+    dial: () => dialer.dial(at.endpoint, { rootsPem }, attempt.signal),
+  });
   const call = new AnonymousCall(connection, clock);
   try {
     const judged = await judgeManager(crypto, connection, { now: clock.now() });

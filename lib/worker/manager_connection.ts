@@ -33,6 +33,16 @@ export interface ManagerEvents {
   closed(error: SwarmdError): void;
 }
 
+/** What is asked outside a session. */
+export interface Question<M extends Method> {
+  readonly params: Params<M>;
+  /**
+   * Called in the turn in which the answer came, before anything that follows
+   * it on the connection is looked at.
+   */
+  readonly answered?: (result: Result<M>) => void;
+}
+
 interface Waiting {
   readonly method: Method;
   /** In the very turn in which the answer came: what follows it matters. */
@@ -71,15 +81,10 @@ export class ManagerConnection {
   /**
    * Asks one thing outside a session.
    *
-   * @param answered called in the turn in which the answer came, before
-   * anything that follows it on the connection is looked at
    * @throws {SwarmdError} the manager's refusal, `timed-out`, or why it ended
    */
-  ask<M extends Method>(
-    method: M,
-    params: Params<M>,
-    answered: (result: Result<M>) => void = () => {},
-  ): Promise<Result<M>> {
+  ask<M extends Method>(method: M, question: Question<M>): Promise<Result<M>> {
+    const { params, answered = () => {} } = question;
     const { promise, resolve, reject } = Promise.withResolvers<Result<M>>();
     const cancel = this.#clock.schedule(ANSWER_MS, () => {
       this.#over(new SwarmdError("timed-out", `No answer to ${method}`));
@@ -94,7 +99,10 @@ export class ManagerConnection {
       answered: (raw) => {
         cancel();
         try {
-          const result = parseAs(METHODS[method].result, raw, method);
+          const result = parseAs(METHODS[method].result, {
+            value: raw,
+            what: method,
+          });
           answered(result as Result<M>);
           resolve(result as Result<M>);
         } catch (error) {
@@ -147,11 +155,16 @@ export class ManagerConnection {
     }
     const { method, params } = message;
     if (method === "heartbeat") {
-      const beat = parseAs(PUSHES.heartbeat.params, params, method);
+      const beat = parseAs(PUSHES.heartbeat.params, {
+        value: params,
+        what: method,
+      });
       const { now, nextMs } = beat;
       this.#events.heartbeat(nextMs === undefined ? { now } : { now, nextMs });
     } else if (method === "move") {
-      this.#events.move(parseAs(PUSHES.move.params, params, method).reason);
+      this.#events.move(
+        parseAs(PUSHES.move.params, { value: params, what: method }).reason,
+      );
     } else if (method === "close") this.#lastWords = wordsOf(params);
     else this.#events.message(message);
   }
@@ -186,11 +199,10 @@ export class ManagerConnection {
 }
 
 function wordsOf(params: unknown): SwarmdError {
-  const { code, message, hint, now } = parseAs(
-    PUSHES.close.params,
-    params,
-    "close",
-  );
+  const { code, message, hint, now } = parseAs(PUSHES.close.params, {
+    value: params,
+    what: "close",
+  });
   const data = { code, now, ...(hint !== undefined && { hint }) };
   return errorFromWire({ id: 0, error: { code: -32000, message, data } });
 }

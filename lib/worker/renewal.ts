@@ -111,7 +111,7 @@ export class Renewal {
         this.#lastFailure = undefined;
       } catch (error) {
         signal.throwIfAborted();
-        await this.#failed(error, signal);
+        this.#failed(error);
       } finally {
         this.#step = "idle";
       }
@@ -126,7 +126,8 @@ export class Renewal {
     signal.throwIfAborted();
   }
 
-  async #failed(error: unknown, signal: AbortSignal): Promise<void> {
+  /** The next try comes after a pause. */
+  #failed(error: unknown): void {
     const { clock, random, logger } = this.#parts;
     const text = describeError(error);
     this.#failures++;

@@ -36,12 +36,12 @@ export class WorkerState {
   readonly #store: IdentityStore;
   #nodes: Readonly<Record<string, Membership>>;
 
-  private constructor(store: IdentityStore, nodes: Record<string, Membership>) {
+  constructor(store: IdentityStore, nodes: Record<string, Membership>) {
     this.#store = store;
     this.#nodes = nodes;
   }
 
-  /** @throws {SwarmdError} `damaged-state` when the file is not of this form */
+  /** @throws {SwarmdError} `damaged-state` when it is not of this form */
   static async load(store: IdentityStore): Promise<WorkerState> {
     const raw = await store.loadState();
     if (raw === undefined) return new WorkerState(store, {});

@@ -117,7 +117,10 @@ export class Uplink {
       throw new SwarmdError("unreachable", `Cannot ask ${method}: no session`);
     }
     const raw = await this.#session.call(method, params, signal);
-    return parseAs(METHODS[method].result, raw, method) as Result<M>;
+    return parseAs(METHODS[method].result, {
+      value: raw,
+      what: method,
+    }) as Result<M>;
   }
 
   /** Opens the next connection and moves the session to it, soon. */
@@ -228,11 +231,10 @@ export class Uplink {
   async #dial(endpoint: Endpoint, signal: AbortSignal): Promise<Line> {
     const { clock, crypto, dialer } = this.#parts;
     const held = this.#parts.held();
-    const connection = await explainSkew(
-      this.#parts,
+    const connection = await explainSkew(this.#parts, {
       endpoint,
-      () => dialer.dial(endpoint, toCredentials(held), signal),
-    );
+      dial: () => dialer.dial(endpoint, toCredentials(held), signal),
+    });
     try {
       const { clusterId } = held;
       const now = clock.now();
@@ -277,13 +279,16 @@ export class Uplink {
     const resume = session.opened;
     let taken = false;
     const answer = await line.link.ask("hello", {
-      protocols: [PROTOCOL],
-      version,
-      features: ["drill"],
-      session: { id, lastSeen, resume, instance: this.#instance },
-      bundle: this.#parts.bundleDigest(),
-    }, (hello) => {
-      taken = this.#take(line, session, hello);
+      params: {
+        protocols: [PROTOCOL],
+        version,
+        features: ["drill"],
+        session: { id, lastSeen, resume, instance: this.#instance },
+        bundle: this.#parts.bundleDigest(),
+      },
+      answered: (hello) => {
+        taken = this.#take(line, session, hello);
+      },
     });
     this.#measure(answer.now, asked);
     return taken;

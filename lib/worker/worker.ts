@@ -1,6 +1,7 @@
 import { describeError, SwarmdError } from "../base/errors.ts";
 import { runTasks } from "../base/tasks.ts";
 import { formatDigest, rootDigest } from "../pki/root_digest.ts";
+import { watchClock } from "../cluster/clock_watch.ts";
 import { bundleDigest } from "../pki/trust_bundle.ts";
 import type { Endpoint } from "../rpc/connection.ts";
 import { parseEndpoint } from "../rpc/endpoint.ts";
@@ -39,7 +40,8 @@ export class Worker {
   /** The identity that the manager was last told of. */
   #registered: HeldIdentity | undefined;
 
-  private constructor(
+  /** See {@linkcode Worker.open}. */
+  constructor(
     options: WorkerOptions,
     digests: { readonly bundle: string; readonly root: string },
   ) {
@@ -108,8 +110,16 @@ export class Worker {
     await runTasks([
       (s) => this.#uplink.run(s),
       (s) => this.#renewal.run(s),
+      (s) => watchClock(this.#ports.clock, (ms) => this.#jumped(ms), s),
       (s) => this.#drill.run(() => this.#drillSession(), s),
     ], signal);
+  }
+
+  /** After a suspend the connection is most likely dead, and nobody knows. */
+  #jumped(jumpMs: number): void {
+    const { logger } = this.#ports;
+    logger.warn("The wall clock jumped, or the machine slept", { jumpMs });
+    this.#uplink.requestMove("the clock jumped");
   }
 
   #drillSession() {
@@ -137,7 +147,7 @@ export class Worker {
 
   #pushed(method: string, raw: unknown): void {
     if (!isPush(method)) return;
-    const params = parseAs(PUSHES[method].params, raw, method);
+    const params = parseAs(PUSHES[method].params, { value: raw, what: method });
     if (method === "drill.number") {
       this.#drillOn = true;
       this.#drill.read(params);

@@ -44,9 +44,10 @@ const CASES: readonly [event: RunEvent, json: object, text: string[]][] = [
       rootDigest: "sha256:aa",
     },
     [
-      "2026-01-01T12:00:00Z ready: manager n0 listens on 0.0.0.0:2377",
-      "  cluster  c0",
-      "  root     sha256:aa",
+      "2026-01-01T12:00:00Z ready on 0.0.0.0:2377",
+      "cluster  c0",
+      "node     n0",
+      "root     sha256:aa",
     ],
   ],
   [
@@ -64,9 +65,10 @@ const CASES: readonly [event: RunEvent, json: object, text: string[]][] = [
       joinTokens: { worker: "SWMTKN-1-w-w", manager: "SWMTKN-1-m-m" },
     },
     [
-      "2026-01-01T12:00:00Z ready: manager n0 listens on 0.0.0.0:2377",
-      "  cluster  c0",
-      "  root     sha256:aa",
+      "2026-01-01T12:00:00Z ready on 0.0.0.0:2377",
+      "cluster  c0",
+      "node     n0",
+      "root     sha256:aa",
       "",
       "Join token for workers, and then for managers (secrets):",
       "  SWMTKN-1-w-w",

@@ -11,7 +11,6 @@ import {
   openIdentityFiles,
   readIdentity,
 } from "../../lib/disk/identity_files.ts";
-import type { StagedKey } from "../../lib/disk/staged_key.ts";
 import { leftoversIn, modeOf, namesIn, withFolder } from "./testdata/folder.ts";
 import { taggedPems, tagOf } from "./testdata/pems.ts";
 
@@ -80,6 +79,21 @@ Deno.test("IdentityFiles.save() keeps the old folder until confirm()", () =>
     assertEquals(await tagIn(folder), "b");
     assertEquals(await namesIn(`${folder}/identities`), [both[1]]);
     assertFalse(await files.rollBack());
+  }));
+
+Deno.test("IdentityFiles.save() leaves nothing behind when the link cannot be swapped", () =>
+  withFolder(async (folder) => {
+    const files = await openIdentityFiles(folder);
+    await files.save(taggedPems("a"));
+    await Deno.rename(`${folder}/certificates`, `${folder}/aside`);
+    await Deno.mkdir(`${folder}/certificates/in-the-way`, { recursive: true });
+    const error = await assertRejects(
+      () => files.save(taggedPems("b")),
+      SwarmdError,
+    );
+    assertEquals(error.code, "disk");
+    assertEquals(await leftoversIn(folder), []);
+    assertEquals((await namesIn(`${folder}/identities`)).length, 1);
   }));
 
 Deno.test("IdentityFiles.rollBack() goes back to the previous identity, once", () =>
@@ -365,66 +379,3 @@ Deno.test("a reader that resolves the link once never sees a mixed identity", ()
     await Promise.all([swapped, read(), read(), load()]);
     assert(seen.whole > 200 && seen.loaded > 50, JSON.stringify(seen));
   }, { dir: "/dev/shm" }));
-
-const STAGED: StagedKey = {
-  keyPem: taggedPems("next").keyPem,
-  purpose: "renew",
-  createdAt: Date.UTC(2026, 0, 1),
-  binding: { token: "t", root: "r" },
-};
-
-Deno.test("IdentityFiles keeps a staged key until it is dropped", () =>
-  withFolder(async (folder) => {
-    const files = await openIdentityFiles(folder);
-    assertEquals(await files.loadStagedKey(), undefined);
-    await files.dropStagedKey();
-    await files.saveStagedKey(STAGED);
-    await files.saveStagedKey({ ...STAGED, purpose: "join" });
-    const reopened = await openIdentityFiles(folder);
-    assertEquals(await reopened.loadStagedKey(), {
-      ...STAGED,
-      purpose: "join",
-    });
-    assertEquals(await modeOf(`${folder}/next.key.json`), "0600");
-    assertEquals(await namesIn(folder), ["next.key.json"]);
-    await files.dropStagedKey();
-    assertEquals(await files.loadStagedKey(), undefined);
-    assertEquals(await namesIn(folder), []);
-  }));
-
-Deno.test("IdentityFiles.loadStagedKey() refuses what it would not write", () =>
-  withFolder(async (folder) => {
-    const files = await openIdentityFiles(folder);
-    const broken: unknown[] = [
-      null,
-      [],
-      {},
-      { ...STAGED, keyPem: "" },
-      { ...STAGED, keyPem: 1 },
-      { ...STAGED, purpose: "other" },
-      { ...STAGED, createdAt: "now" },
-      { ...STAGED, createdAt: 1.5 },
-      { ...STAGED, binding: null },
-      { ...STAGED, binding: { token: 1 } },
-    ];
-    for (const value of broken) {
-      await Deno.writeTextFile(
-        `${folder}/next.key.json`,
-        JSON.stringify(value),
-      );
-      const error = await assertRejects(
-        () => files.loadStagedKey(),
-        SwarmdError,
-      );
-      assertEquals(error.code, "damaged-state");
-    }
-  }));
-
-Deno.test("IdentityFiles keeps its state", () =>
-  withFolder(async (folder) => {
-    const files = await openIdentityFiles(folder);
-    assertEquals(await files.loadState(), undefined);
-    await files.saveState({ cluster: "c" });
-    assertEquals(await files.loadState(), { cluster: "c" });
-    assertEquals(await modeOf(`${folder}/state.json`), "0600");
-  }));

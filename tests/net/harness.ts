@@ -6,7 +6,10 @@ import type {
   ServerCredentials,
 } from "../../lib/rpc/connection.ts";
 import { systemClock } from "../../lib/net/system.ts";
-import { makeTrustStorePrivate } from "../../lib/net/private_trust.ts";
+import {
+  assertNamesAreEnforced,
+  makeTrustStorePrivate,
+} from "../../lib/net/private_trust.ts";
 import { tlsDialer } from "../../lib/net/tls_client.ts";
 import {
   listenTls,
@@ -17,8 +20,13 @@ import {
 import type { ConnectionPair } from "../contracts/connection_contract.ts";
 
 makeTrustStorePrivate();
+// Before any test, since it would go on beyond one whose dial fails at once
+await assertNamesAreEnforced();
 
-export const dialer = tlsDialer({ clock: systemClock });
+export const dialer = tlsDialer({
+  clock: systemClock,
+  namesAreEnforced: () => Promise.resolve(),
+});
 export const never = new AbortController().signal;
 
 /** A logger that keeps its lines. */

@@ -124,7 +124,8 @@ const MALFORMED: [what: string, der: Bytes][] = [
   ],
   ["half a date", assemble({ validity: sequence(time(NOW)) })],
   ["odd signature", assemble({ signature: bitString(Uint8Array.of(0), 1) })],
-  ["compressed point", assemble({ spki: compressed() })],
+  ["compressed point", assemble({ spki: point(2, 33) })],
+  ["hybrid point", assemble({ spki: point(6, 65) })],
   ["extensions without contents", withExtensions()],
   ["the same extension twice", withExtensions(twice, twice)],
   [
@@ -172,11 +173,12 @@ Deno.test("readCertificate() refuses malformed certificates", async () => {
   await readCertificate(realCrypto, assemble({}));
 });
 
-function compressed(): Bytes {
-  const point = SPKI.slice(-65);
-  const key = sequence(oid(OID.ecPublicKey), oid(OID.p256));
-  point[0] = 2 + ((point[64] ?? 0) & 1);
-  return sequence(key, bitString(point.subarray(0, 33)));
+/** The key in another form of its point (SEC 1 §2.3.3). */
+function point(form: number, length: number): Bytes {
+  const bytes = SPKI.slice(-65);
+  bytes[0] = form + ((bytes[64] ?? 0) & 1);
+  const algorithm = sequence(oid(OID.ecPublicKey), oid(OID.p256));
+  return sequence(algorithm, bitString(bytes.subarray(0, length)));
 }
 
 Deno.test("readCertificates() bounds their number and names the format", async () => {

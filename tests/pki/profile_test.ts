@@ -239,6 +239,20 @@ Deno.test("checkLeaf() names every field that is not as expected", async () => {
   );
 });
 
+Deno.test("checkLeaf() does not mind the order of names and purposes", async () => {
+  const { certificate, profile } = await realLeaf(await realRoot(), {
+    role: "manager",
+    ipAddresses: ["10.0.0.5", "2001:DB8:0::1"],
+  });
+  const leaf = {
+    ...certificate,
+    extendedKeyUsage: ["clientAuth", "serverAuth"],
+    dnsNames: certificate.dnsNames.toReversed(),
+    ipAddresses: certificate.ipAddresses.toReversed(),
+  };
+  assertEquals(checkLeaf(leaf, { ...profile, roles: ["manager"] }), []);
+});
+
 Deno.test("checkLeaf() refuses what only looks like a leaf", async () => {
   const root = await realRoot();
   const { certificate, profile } = await realLeaf(root);

@@ -20,7 +20,8 @@ function travel(error: unknown, now?: number): SwarmdError {
   return errorFromWire(decodeMessage(encodeMessage(failure)) as Failure);
 }
 
-function read(data: unknown, message = "Text", code = -32000): SwarmdError {
+function read(data: unknown, message = "Text"): SwarmdError {
+  const code = -32000;
   return errorFromWire({ id: 1, error: { code, message, data } } as Failure);
 }
 

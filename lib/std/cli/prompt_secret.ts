@@ -19,10 +19,11 @@ export function promptSecret(
   options: PromptSecretOptions = {},
 ): string | null {
   if (!Deno.stdin.isTerminal()) return null;
-  write(`${message} `);
-  // With `cbreak` the terminal still turns ^C into SIGINT.
+  // First, so that not even a fast paste is echoed. With `cbreak` the terminal
+  // still turns ^C into SIGINT.
   Deno.stdin.setRaw(true, { cbreak: Deno.build.os !== "windows" });
   try {
+    write(`${message} `);
     return readLine(options.mask ?? "*");
   } finally {
     write(options.clear ? CLEAR_LINE : "\n");

@@ -1,0 +1,72 @@
+import { SwarmdError } from "../base/errors.ts";
+import type { Peer } from "../cluster/admission.ts";
+import type { PeerFacts } from "../rpc/connection.ts";
+import {
+  answerLocally,
+  type LocalAnswer,
+  type LocalRequest,
+} from "../rpc/local_answer.ts";
+
+/** A request over the network: who asks is what TLS saw. */
+export interface RemoteRequest extends LocalRequest {
+  readonly facts?: PeerFacts;
+}
+
+/** Who may read a path of the HTTP API. A path without a row does not exist. */
+const READERS: Readonly<Record<string, "anyone" | "manager">> = {
+  "/v1/ca": "anyone",
+  "/v1/nodes": "manager",
+  "/v1/status": "manager",
+};
+
+/** What the HTTP API works with. */
+export interface HttpApiParts {
+  /** Says who a peer is; the same that nodes' connections go through. */
+  identify(facts: PeerFacts): Promise<Peer>;
+  /** Answers the operator of this machine: the same data, without asking who. */
+  answer(request: LocalRequest): Promise<LocalAnswer>;
+}
+
+/**
+ * Answers HTTP clients on the TLS port. Every request is judged anew by the
+ * certificates that its connection really presented: a resumed TLS session
+ * proves nothing by itself (T1).
+ */
+export async function answerRemotely(
+  request: RemoteRequest,
+  parts: HttpApiParts,
+): Promise<LocalAnswer> {
+  const readers = Object.hasOwn(READERS, request.path)
+    ? READERS[request.path]
+    : undefined;
+  if (readers === "anyone") return await parts.answer(request);
+  const peer: Peer = request.facts
+    ? await parts.identify(request.facts)
+    : { kind: "anonymous" };
+  const refusal = refusalOf(peer, request.path);
+  if (refusal) {
+    return await answerLocally(request, () => Promise.reject(refusal));
+  }
+  if (readers === undefined) {
+    return await answerLocally(request, () => undefined);
+  }
+  return await parts.answer(request);
+}
+
+/** Only a manager's current certificate reads what is not for everybody. */
+function refusalOf(peer: Peer, path: string): SwarmdError | undefined {
+  const what = `Cannot read ${path}`;
+  if (peer.kind === "anonymous") {
+    return new SwarmdError("anonymous", `${what}: no client certificate`);
+  }
+  if (peer.kind === "refused") {
+    return new SwarmdError(peer.code, `${what}: ${peer.message}`);
+  }
+  if (peer.kind === "recovering") {
+    return new SwarmdError(peer.reason, `${what}: ${peer.message}`);
+  }
+  if (peer.role === "manager" && peer.certificate !== "previous") {
+    return undefined;
+  }
+  return new SwarmdError("role", `${what}: want the certificate of a manager`);
+}

@@ -1,0 +1,111 @@
+import { type Bytes, toBase64 } from "../base/bytes.ts";
+import { SwarmdError } from "../base/errors.ts";
+import type { Random } from "../base/random.ts";
+import { type Clock, SECOND } from "../base/time.ts";
+import type { CertificateRecord } from "../cluster/node.ts";
+import type { Store } from "../cluster/store.ts";
+import { type Certificate, readCertificate } from "../pki/certificate.ts";
+import type { Crypto } from "../pki/crypto.ts";
+import {
+  checkLeaf,
+  LEAF_BACKDATE,
+  type LeafProfile,
+  newSerial,
+  type Role,
+} from "../pki/profile.ts";
+import type { Signer } from "../pki/signer.ts";
+import { mustCluster } from "./records.ts";
+
+/** What managers' certificates carry besides their own names. */
+export interface ManagerNames {
+  readonly dnsNames: readonly string[];
+  readonly ipAddresses: readonly string[];
+}
+
+/** What signing works with. */
+export interface SigningParts {
+  readonly store: Store;
+  readonly signer: Signer;
+  readonly crypto: Crypto;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly managerNames: ManagerNames;
+}
+
+/** Whose certificate is to be signed. */
+export interface LeafSubject {
+  readonly nodeId: string;
+  readonly role: Role;
+  readonly csr: Bytes;
+  readonly spki: Bytes;
+  readonly spkiHash: string;
+}
+
+/**
+ * Has a certificate signed, checks it, and gives the record of it.
+ *
+ * @throws {SwarmdError} `signer-unavailable` when the authority does not
+ * answer, or signs something else than it was asked
+ */
+export async function signLeaf(
+  parts: SigningParts,
+  subject: LeafSubject,
+): Promise<CertificateRecord> {
+  const { signer, crypto } = parts;
+  const profile = profileOf(parts, subject);
+  const der = await signer.issue(profile, subject.csr);
+  const leaf = await readCertificate(crypto, der);
+  const wrong = checkLeaf(leaf, { ...profile, roles: [profile.role] });
+  if (wrong.length > 0) {
+    throw new SwarmdError(
+      "signer-unavailable",
+      `Cannot use what the authority signed: ${wrong.join("; ")}`,
+    );
+  }
+  return recordOf(leaf, { ...parts, subject });
+}
+
+function profileOf(parts: SigningParts, subject: LeafSubject): LeafProfile {
+  const { clock, random, signer, store, managerNames } = parts;
+  const { nodeId, role, spki } = subject;
+  const { id: clusterId, leafLifeMs } = store.view(mustCluster);
+  const now = wholeSeconds(clock.now());
+  const end = now + wholeSeconds(leafLifeMs);
+  const names = role === "manager"
+    ? managerNames
+    : { dnsNames: [], ipAddresses: [] };
+  return {
+    clusterId,
+    nodeId,
+    role,
+    spki,
+    ...names,
+    serial: newSerial(random),
+    notBefore: now - LEAF_BACKDATE,
+    notAfter: Math.min(end, signer.issuer.notAfter),
+  };
+}
+
+/** Certificates count whole seconds (RFC 5280 §4.1.2.5). */
+function wholeSeconds(ms: number): number {
+  return Math.floor(ms / SECOND) * SECOND;
+}
+
+function recordOf(
+  leaf: Certificate,
+  { signer, clock, subject }: SigningParts & { readonly subject: LeafSubject },
+): CertificateRecord {
+  const chain = [leaf, ...signer.intermediates];
+  return {
+    fingerprint: leaf.fingerprint,
+    serial: leaf.serial,
+    spki: subject.spkiHash,
+    issuerKeyId: signer.issuer.subjectKeyId ?? "",
+    issuer: leaf.issuer.commonName ?? "",
+    role: subject.role,
+    issuedAt: clock.now(),
+    notBefore: leaf.notBefore,
+    notAfter: leaf.notAfter,
+    chain: chain.map((certificate) => toBase64(certificate.der)),
+  };
+}
