@@ -89,7 +89,9 @@ function nodeFacts(node: NodeDetail, now: number): string[] {
       "last seen",
       node.lastSeen === null ? "never" : moment(node.lastSeen, now),
     ],
-    ["clock", describeSkew(node.clockSkewMs)],
+    ...(node.clockSkewMs === undefined
+      ? []
+      : [["clock", describeSkew(node.clockSkewMs)] as const]),
     ["trust root", node.trustRoot || "-"],
     ...certificateFacts(node.certificate, now),
     ...(node.pending ? [["pending", node.pending.serial] as const] : []),

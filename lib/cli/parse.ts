@@ -2,6 +2,7 @@ import { parseArgs } from "@std/cli";
 import { SwarmdError } from "../base/errors.ts";
 import type { Command, RawValues } from "./command.ts";
 import { closest } from "./suggest.ts";
+import { oneOf } from "./values.ts";
 
 /** What a command line asks for. */
 export type Invocation =
@@ -86,7 +87,7 @@ function unknownCommand(
     .filter((path) => path.startsWith(`${first} `));
   if (members.length > 0 && words.length === 1) {
     return usage(
-      `Cannot run "${first}" alone: want one of ${members.join(", ")}`,
+      `Cannot run "${first}" alone: want ${oneOf(members)}`,
     );
   }
   const tried = members.length > 0 ? words.slice(0, 2).join(" ") : first;

@@ -97,7 +97,7 @@ const certShow = command({
   examples: [
     { line: "swarmd cert show", help: "This node's" },
     {
-      line: "swarmd cert show /etc/ssl/certs/ca-certificates.crt --json",
+      line: "swarmd cert show /etc/ssl/site.pem --json",
       help: "Any other",
     },
   ],

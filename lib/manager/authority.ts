@@ -1,4 +1,5 @@
-import { type Bytes, fromBase64 } from "../base/bytes.ts";
+import { type Bytes, equalBytes, fromBase64 } from "../base/bytes.ts";
+import { SwarmdError } from "../base/errors.ts";
 import type { Store } from "../cluster/store.ts";
 import { type Certificate, readCertificate } from "../pki/certificate.ts";
 import type { Crypto, PrivateKey } from "../pki/crypto.ts";
@@ -15,7 +16,8 @@ export interface Authority {
 /**
  * Opens the cluster's root key.
  *
- * @throws {SwarmdError} `damaged-state` when the key ring does not open it
+ * @throws {SwarmdError} `damaged-state` when the key ring does not open it, or
+ * it is not the root certificate's
  */
 export async function openAuthority(
   parts: {
@@ -31,7 +33,15 @@ export async function openAuthority(
     name: rootKeyName(root.generation),
     value: root.key,
   });
-  const { privateKey } = await crypto.importPkcs8(pkcs8);
+  const key = await crypto.importPkcs8(pkcs8);
   const der = fromBase64(root.certificate);
-  return { root: await readCertificate(crypto, der), key: privateKey };
+  const certificate = await readCertificate(crypto, der);
+  if (!equalBytes(key.spki, certificate.spki)) {
+    throw new SwarmdError(
+      "damaged-state",
+      "Cannot sign: the root key in the store is not that of the root certificate",
+      { verdict: "stop", hint: "Restore swarmd.db from a backup" },
+    );
+  }
+  return { root: certificate, key: key.privateKey };
 }

@@ -101,10 +101,12 @@ class TlsServer implements TlsListener {
   /** TCP sockets by remote address and port. */
   readonly #sockets = new Map<string, Socket>();
   readonly #evicted = new WeakSet<Socket>();
+  #endpoint: Endpoint;
 
   constructor(options: TlsServerOptions) {
     const { clock, logger, limits = DEFAULT_LIMITS } = options;
     this.#options = options;
+    this.#endpoint = options.listen;
     this.#throttle = new LogThrottle(logger, clock);
     this.#limits = new ConnectionLimits(clock, limits);
     this.#server = createServer({
@@ -123,8 +125,7 @@ class TlsServer implements TlsListener {
   }
 
   get endpoint(): Endpoint {
-    const { address, port } = this.#server.address() as AddressInfo;
-    return { host: address, port };
+    return this.#endpoint;
   }
 
   listen(): Promise<void> {
@@ -139,6 +140,8 @@ class TlsServer implements TlsListener {
       // variable DENO_SERVE_ADDRESS move the port, or open one without TLS.
       NetServer.prototype.listen
         .call(server, { host, port, backlog: BACKLOG }, () => {
+          const { address, port } = server.address() as AddressInfo;
+          this.#endpoint = { host: address, port };
           server.removeAllListeners("error");
           server.on("error", (error) => this.#warn("Cannot accept", { error }));
           resolve();

@@ -173,13 +173,8 @@ export class Renewal {
   async #stageKey(before: HeldIdentity): Promise<KeyPair> {
     const { identity, crypto, clock } = this.#parts;
     const binding = { after: before.certificate.fingerprint };
-    const staged = await identity.loadStagedKey();
-    if (
-      staged?.purpose === "renew" && staged.binding["after"] === binding.after
-    ) {
-      const [pkcs8] = decodePem(staged.keyPem, "PRIVATE KEY");
-      if (pkcs8) return await crypto.importPkcs8(pkcs8);
-    }
+    const staged = await this.#stagedKey(binding.after);
+    if (staged) return staged;
     const key = await crypto.generateKey();
     const pkcs8 = await crypto.exportPkcs8(key.privateKey);
     const keyPem = encodePem("PRIVATE KEY", pkcs8);
@@ -191,6 +186,23 @@ export class Renewal {
       binding,
     });
     return key;
+  }
+
+  /** A staged key that cannot be read is worth nothing, and stops nothing. */
+  async #stagedKey(after: string): Promise<KeyPair | undefined> {
+    const { identity, crypto, logger } = this.#parts;
+    try {
+      const staged = await identity.loadStagedKey();
+      const same = staged?.purpose === "renew" &&
+        staged.binding["after"] === after;
+      const [pkcs8] = same ? decodePem(staged.keyPem, "PRIVATE KEY") : [];
+      return pkcs8 && await crypto.importPkcs8(pkcs8);
+    } catch (error) {
+      logger.warn("Staged key not usable; making a new one", {
+        error: describeError(error),
+      });
+      return undefined;
+    }
   }
 
   /** An answer that fails its check burns its key. */

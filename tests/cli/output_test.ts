@@ -83,6 +83,21 @@ Deno.test("Output waits with data for a slow reader and not with messages", asyn
   await output.flush();
 });
 
+Deno.test("Output shows progress as one line on a terminal, else line after line", async () => {
+  const written = async (terminal: boolean) => {
+    const { output, stdout, stderr } = new FakeHost();
+    output.progress("one\x1b", terminal);
+    output.progress("two", terminal);
+    output.endProgress(terminal);
+    await output.flush();
+    assertEquals(stdout.text, "");
+    return stderr.text;
+  };
+  const [terminal, file] = await Promise.all([true, false].map(written));
+  assertEquals(terminal, "\r\x1b[Kone\\u001b\r\x1b[Ktwo\r\x1b[K");
+  assertEquals(file, "swarmd: one\\u001b\nswarmd: two\n");
+});
+
 Deno.test("formatTable() aligns columns to their content without trailing blanks", () => {
   assertEquals(
     formatTable(["ID", "NAME", "STATUS"], [

@@ -145,7 +145,7 @@ const REFUSED: readonly [
   ],
   [
     "node",
-    'Cannot run "node" alone: want one of node ls, node inspect',
+    'Cannot run "node" alone: want node ls or node inspect',
     undefined,
   ],
   [
