@@ -369,10 +369,24 @@ Deno.test("SessionChannel answers a wanted ack at once, if it owes one", () => {
   channel.receive(wire, numbered(1));
   channel.receive(wire, ack({ seen: 0, wanted: true }));
   assertEquals([wire.take(), clock.pending], [["ack 1"], 0]);
-  for (const wanted of [true, 1, "true", false]) {
+  channel.receive(wire, ack({ seen: 0, wanted: true }));
+  channel.receive(wire, numbered(2));
+  for (const wanted of [1, "true", false, null]) {
     channel.receive(wire, ack({ seen: 0, wanted }));
   }
   assertEquals(wire.take(), []);
+});
+
+Deno.test("SessionChannel asks for an ack again on a new connection", () => {
+  const { channel, wire } = setup({ limits: { unackedMessages: 2 } });
+  channel.attach(wire, 0);
+  sendMany(channel, 3);
+  assertEquals(wire.take(), ["#1", "#2", "ack 0 wanted"]);
+  channel.receive(wire, ack({ seen: 0 }));
+  assertEquals(wire.take(), []);
+  const next = new FakeWire();
+  channel.attach(next, 0);
+  assertEquals(next.take(), ["#1", "#2", "ack 0 wanted"]);
 });
 
 Deno.test("SessionChannel.send() ends the session when the peer never acknowledges", () => {
