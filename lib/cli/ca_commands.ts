@@ -17,7 +17,9 @@ export async function caShow(options: OperatorOptions): Promise<number> {
 function caLines(ca: CaSummary, now: number): string[] {
   const facts = formatFacts([
     ["root", ca.rootDigest],
-    ["generation", String(ca.generation)],
+    ...(ca.generation === undefined
+      ? []
+      : [["generation", String(ca.generation)] as const]),
     ["not after", moment(ca.notAfter, now)],
   ]);
   return [...facts, "", ...ca.pem.trimEnd().split("\n")];

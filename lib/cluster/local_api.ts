@@ -128,7 +128,8 @@ export interface CaSummary {
   readonly rootDigest: string;
   readonly pem: string;
   readonly notAfter: string;
-  readonly generation: number;
+  /** Known to managers. */
+  readonly generation?: number;
 }
 
 /** Why a request was refused. */

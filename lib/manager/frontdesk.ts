@@ -45,6 +45,7 @@ export class Frontdesk implements Desk {
   readonly #connections = new Map<string, Set<NodeConnection>>();
   readonly #unwatch: () => void;
   #refusals = 0;
+  #closing = false;
 
   constructor(parts: FrontdeskParts) {
     this.#parts = parts;
@@ -73,6 +74,8 @@ export class Frontdesk implements Desk {
   }
 
   accept(connection: Connection): void {
+    // Whoever comes back while this manager stops would only be cut again.
+    if (this.#closing) return connection.destroy();
     new NodeConnection(connection, this);
   }
 
@@ -81,6 +84,7 @@ export class Frontdesk implements Desk {
   }
 
   close(): void {
+    this.#closing = true;
     this.#unwatch();
     this.sessions.endAll(
       new SwarmdError("session-ended", "Session ended: the manager stops"),

@@ -8,6 +8,7 @@ import { drawRenewal, renewalBackoffBound } from "../cluster/expiry.ts";
 import { watchClock } from "../cluster/clock_watch.ts";
 import { dropPrevious, type NodeRecord } from "../cluster/node.ts";
 import { CLUSTER } from "../cluster/store.ts";
+import { formatName } from "../pki/names.ts";
 import type { Endpoint } from "../rpc/connection.ts";
 import { formatEndpoint } from "../rpc/endpoint.ts";
 import { DrillDesk } from "./drill_desk.ts";
@@ -192,7 +193,7 @@ export class Manager {
       serial,
       notBefore,
       notAfter,
-      issuer: issuer.commonName ?? "",
+      issuer: formatName(issuer),
     });
   }
 

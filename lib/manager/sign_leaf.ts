@@ -14,6 +14,7 @@ import {
   type Role,
 } from "../pki/profile.ts";
 import type { Signer } from "../pki/signer.ts";
+import { formatName } from "../pki/names.ts";
 import { mustCluster } from "./records.ts";
 
 /** What managers' certificates carry besides their own names. */
@@ -101,7 +102,7 @@ function recordOf(
     serial: leaf.serial,
     spki: subject.spkiHash,
     issuerKeyId: signer.issuer.subjectKeyId ?? "",
-    issuer: leaf.issuer.commonName ?? "",
+    issuer: formatName(leaf.issuer),
     role: subject.role,
     issuedAt: clock.now(),
     notBefore: leaf.notBefore,

@@ -1,5 +1,8 @@
 import type { Clock } from "../base/time.ts";
-import type { WorkerStatus } from "../cluster/local_api.ts";
+import { SwarmdError } from "../base/errors.ts";
+import type { CaSummary, WorkerStatus } from "../cluster/local_api.ts";
+import { encodePem } from "../pki/pem.ts";
+import { formatName } from "../pki/names.ts";
 import {
   answerLocally,
   type LocalAnswer,
@@ -19,10 +22,26 @@ export async function answerOperator(
   request: LocalRequest,
   parts: WorkerApiParts,
 ): Promise<LocalAnswer> {
-  return await answerLocally(
-    request,
-    (path) => path === "/v1/status" ? statusOf(parts) : undefined,
-  );
+  return await answerLocally(request, (path) => route(path, parts));
+}
+
+function route(path: string, parts: WorkerApiParts): unknown {
+  if (path === "/v1/status") return statusOf(parts);
+  if (path === "/v1/ca") return caOf(parts);
+  if (!/^\/v1\/(?:nodes|tokens)(?:\/|$)/.test(path)) return undefined;
+  throw new SwarmdError("role", "Cannot answer that: this node is a worker", {
+    verdict: "stop",
+    hint: "Ask on a manager, or name its directory with --state-dir",
+  });
+}
+
+function caOf({ worker }: WorkerApiParts): CaSummary {
+  const newest = worker.newestRoot;
+  return {
+    rootDigest: worker.trustRoot,
+    pem: encodePem("CERTIFICATE", newest.der),
+    notAfter: iso(newest.notAfter),
+  };
 }
 
 function statusOf({ worker, version }: WorkerApiParts): WorkerStatus {
@@ -42,7 +61,7 @@ function statusOf({ worker, version }: WorkerApiParts): WorkerStatus {
       serial: certificate.serial,
       notBefore: iso(certificate.notBefore),
       notAfter: iso(certificate.notAfter),
-      issuer: certificate.issuer.commonName ?? "",
+      issuer: formatName(certificate.issuer),
       fingerprint256: certificate.fingerprint,
     },
     renewal: {

@@ -10,6 +10,7 @@ import {
 import { createCsr } from "../pki/csr.ts";
 import type { KeyPair } from "../pki/crypto.ts";
 import { decodePem, encodePem } from "../pki/pem.ts";
+import { formatName } from "../pki/names.ts";
 import type { IssuedResult } from "../rpc/schemas.ts";
 import { readAnswer } from "./answer.ts";
 import { type HeldIdentity, toStored } from "./held_identity.ts";
@@ -164,7 +165,7 @@ export class Renewal {
       serial,
       notBefore,
       notAfter,
-      issuer: issuer.commonName ?? "",
+      issuer: formatName(issuer),
     });
     await this.#rest(held, signal);
   }

@@ -1,8 +1,10 @@
 import { describeError, SwarmdError } from "../base/errors.ts";
 import { runTasks } from "../base/tasks.ts";
 import { formatDigest, rootDigest } from "../pki/root_digest.ts";
+import type { Certificate } from "../pki/certificate.ts";
 import { watchClock } from "../cluster/clock_watch.ts";
 import { bundleDigest } from "../pki/trust_bundle.ts";
+import { formatName } from "../pki/names.ts";
 import type { Endpoint } from "../rpc/connection.ts";
 import { parseEndpoint } from "../rpc/endpoint.ts";
 import { isPush, parseAs, PUSHES } from "../rpc/methods.ts";
@@ -92,6 +94,13 @@ export class Worker {
     return this.#membership;
   }
 
+  /** The root that it trusts; the newest of several. */
+  get newestRoot(): Certificate {
+    const root = this.#held.identity.bundle.roots.at(-1);
+    if (root) return root;
+    throw new TypeError("A bundle without a root"); // unreachable
+  }
+
   /** Digest of the newest root that it trusts. */
   get trustRoot(): string {
     return this.#trustRoot;
@@ -139,7 +148,7 @@ export class Worker {
       os,
       arch,
       version,
-      issuer: used.certificate.issuer.commonName ?? "",
+      issuer: formatName(used.certificate.issuer),
       trustRoot: this.#trustRoot,
       now: clock.now(),
     });

@@ -1,0 +1,131 @@
+import { SwarmdError } from "../base/errors.ts";
+import { formatTime } from "../base/time.ts";
+import type { JoinToken } from "../pki/join_token.ts";
+import { formatDigest } from "../pki/root_digest.ts";
+import { formatName } from "../pki/names.ts";
+import type { Endpoint } from "../rpc/connection.ts";
+import { type HeldIdentity, readStored } from "./held_identity.ts";
+import { join } from "./join.ts";
+import type { WorkerPorts } from "./ports.ts";
+import { type Membership, WorkerState } from "./state.ts";
+import type { WorkerOptions } from "./worker.ts";
+
+/** How a worker begins. */
+export interface StartOptions {
+  /** Absent: only what lies on the disk will do. */
+  readonly join?: {
+    readonly token: JoinToken;
+    /** Tried in this order; at least one. */
+    readonly managers: readonly Endpoint[];
+  };
+  /** Where the identity lies, for people. */
+  readonly stateDir: string;
+  readonly signal: AbortSignal;
+}
+
+/** What lies on the disk: an identity, and what is remembered of it. */
+interface Present {
+  readonly held: HeldIdentity;
+  readonly membership?: Membership;
+}
+
+/**
+ * Finds the identity that a worker is to run with: the one on its disk or,
+ * where it is to join and that one is not good any more, a new one.
+ *
+ * @throws {SwarmdError} `not-initialised`, `damaged-state` or `cloned` when
+ * the disk does not hold what it takes; what `join` throws
+ */
+export async function startWorker(
+  ports: WorkerPorts,
+  { join: order, signal, stateDir }: StartOptions,
+): Promise<WorkerOptions> {
+  const state = await WorkerState.load(ports.identity);
+  const present = await loadPresent(ports, state);
+  if (!order) return { ports, state, ...resume(ports, { present, stateDir }) };
+  const root = formatDigest(order.token.digest);
+  const good = stillGood(ports, present, { rootDigest: root });
+  if (good) return { ports, state, ...good };
+  const held = await join(ports, { ...order, state, signal });
+  const membership = state.of(held.nodeId);
+  if (!membership) throw new TypeError("Joined without memory"); // unreachable
+  tellJoined(ports, held);
+  return { ports, state, held, membership };
+}
+
+async function loadPresent(
+  { identity, crypto, clock }: WorkerPorts,
+  state: WorkerState,
+): Promise<Present | undefined> {
+  const stored = await identity.load();
+  if (!stored) return undefined;
+  const held = await readStored(crypto, stored, { now: clock.now() });
+  const membership = state.of(held.nodeId);
+  if (!membership) return { held };
+  return { held: { ...held, issuedAt: membership.issuedAt }, membership };
+}
+
+function resume(
+  { machine }: WorkerPorts,
+  { present, stateDir }: {
+    readonly present: Present | undefined;
+    readonly stateDir: string;
+  },
+): Required<Present> {
+  if (!present) {
+    throw new SwarmdError(
+      "not-initialised",
+      `Cannot run: "${stateDir}" holds no identity of a node`,
+      { verdict: "stop", hint: "Join a cluster with `swarmd worker join`" },
+    );
+  }
+  const { held, membership } = present;
+  if (!membership) {
+    throw new SwarmdError(
+      "damaged-state",
+      `Cannot run: state.json says nothing of node ${held.nodeId}`,
+      { verdict: "rejoin", hint: "Join again with `swarmd worker join`" },
+    );
+  }
+  if (machine.is(membership.binding)) return { held, membership };
+  throw new SwarmdError(
+    "cloned",
+    `Cannot run: the identity of node ${held.nodeId} was made on another machine`,
+    {
+      verdict: "rejoin",
+      hint:
+        "Two machines must not share an identity: join this one with `swarmd worker join`; after a change of hardware, do the same",
+    },
+  );
+}
+
+/** An identity of this machine, under the root that the token pins, in its time. */
+function stillGood(
+  { machine, clock, logger }: WorkerPorts,
+  present: Present | undefined,
+  wanted: { readonly rootDigest: string },
+): Required<Present> | undefined {
+  if (!present?.membership) return undefined;
+  const { held, membership } = present;
+  const { notAfter } = held.certificate;
+  const good = membership.rootDigest === wanted.rootDigest &&
+    machine.is(membership.binding) && clock.now() < notAfter;
+  if (!good) return undefined;
+  logger.info("The identity here is still good; it is resumed", {
+    node: held.nodeId,
+    notAfter: formatTime(notAfter),
+  });
+  return { held, membership };
+}
+
+function tellJoined(ports: WorkerPorts, held: HeldIdentity): void {
+  const { serial, notBefore, notAfter, issuer } = held.certificate;
+  ports.event({
+    event: "joined",
+    node: held.nodeId,
+    serial,
+    notBefore,
+    notAfter,
+    issuer: formatName(issuer),
+  });
+}
