@@ -12,7 +12,7 @@ import { answerRemotely } from "../manager/http_api.ts";
 import { ManagerApi } from "../manager/local_api.ts";
 import { Manager } from "../manager/manager.ts";
 import { systemClock, systemCrypto, systemRandom } from "../net/system.ts";
-import { listenTls } from "../net/tls_server.ts";
+import { assertCanListen, listenTls } from "../net/tls_server.ts";
 import { formatDigest, rootDigest } from "../pki/root_digest.ts";
 import { formatEndpoint } from "../rpc/endpoint.ts";
 import { localSigner } from "../signer/local.ts";
@@ -36,7 +36,10 @@ export async function runManager(options: ManagerOptions): Promise<number> {
   if (init) await refuseUsed(stateDir);
   const command = init ? "manager init" : "manager run";
   await using daemon = await openDaemon(options, command);
-  if (init) await refuseUsed(stateDir);
+  if (init) {
+    await refuseUsed(stateDir);
+    assertCanListen(init.listen);
+  }
   const keyRing = await openKeyRing(stateDir, init !== undefined);
   const store = await openSqliteStore(`${stateDir}/swarmd.db`, {
     create: init !== undefined,

@@ -6,6 +6,9 @@ import type { RedemptionRecord } from "./redemption.ts";
 /** How long a repeated join is answered after the node was seen, in milliseconds. */
 const JOIN_REPEAT_MS = 10 * 60_000;
 
+/** Shortest time between two certificates of one node, in milliseconds. */
+const MIN_ISSUE_INTERVAL_MS = 1_000;
+
 /** What issuance does with a request. */
 export type IssuanceDecision =
   /** Nothing is signed; this is what was signed before. */
@@ -28,6 +31,7 @@ export type Refusal =
   | "suspended"
   | "conflict"
   | "replaced"
+  | "too-busy"
   | "role";
 
 /** What a decision on `join` looks at. The token's secret was checked before. */
@@ -98,7 +102,18 @@ export function decideRenewal(facts: RenewalCase): IssuanceDecision {
   }
   const stored = storedFor(facts, node);
   if (stored) return { kind: "stored", certificate: stored };
+  if (sinceIssue(facts, node) < MIN_ISSUE_INTERVAL_MS) {
+    return refuse("too-busy", "the node got a certificate a moment ago");
+  }
   return { kind: "issue", role: node.role, nodeId: node.id };
+}
+
+/** A node's key that was stolen does not make the manager sign without end. */
+function sinceIssue({ now }: RenewalCase, node: NodeRecord): number {
+  const { pending, current } = node.certificates;
+  const last = Math.max(pending?.issuedAt ?? 0, current?.issuedAt ?? 0);
+  // A clock that was set back must not keep a node from its certificate.
+  return now < last ? Infinity : now - last;
 }
 
 function storedFor(

@@ -53,8 +53,7 @@ export class Handlers {
       "join": (params, call) => this.#join(params, call),
       "node.register": (params, call) => this.#register(params, call),
       "node.renew": (params, call) => this.#renew(params, call),
-      "drill.number": (params, call) =>
-        parts.drill.read(mustSession(call), params),
+      "drill.number": (params, call) => this.#drill(params, call),
     };
   }
 
@@ -63,6 +62,12 @@ export class Handlers {
     // The table parsed the parameters with the schema of this very method.
     const handler = this.#handlers[method] as Handler<Method>;
     return handler(call.params as Params<Method>, call);
+  }
+
+  #drill(params: Params<"drill.number">, call: ServedCall): void {
+    const { store, drill } = this.#parts;
+    if (store.view(mustCluster).drill) drill.read(mustSession(call), params);
+    else throw new SwarmdError("unknown-method", "This is no drill cluster");
   }
 
   async #caRoot(params: Params<"ca.root">): Promise<unknown> {

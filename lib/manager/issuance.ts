@@ -1,5 +1,5 @@
 import type { Bytes } from "../base/bytes.ts";
-import { SwarmdError } from "../base/errors.ts";
+import { SwarmdError, type Verdict } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { newId, type Random } from "../base/random.ts";
 import type { Clock } from "../base/time.ts";
@@ -267,10 +267,19 @@ const REPLACED: IssuanceDecision = {
   why: "the caller's certificate was replaced",
 };
 
+/** Of refusals that another try, or another join, can change. */
+const VERDICTS: Readonly<Partial<Record<Refusal, Verdict>>> = {
+  "unknown-node": "rejoin",
+  "too-busy": "retry",
+  "replaced": "retry",
+  "suspended": "retry",
+  "conflict": "retry",
+};
+
 function refusal(
   decision: { readonly code: Refusal; readonly why: string },
 ): SwarmdError {
-  const verdict = decision.code === "unknown-node" ? "rejoin" : "stop";
+  const verdict = VERDICTS[decision.code] ?? "stop";
   return new SwarmdError(
     decision.code,
     `Cannot issue a certificate: ${decision.why}`,

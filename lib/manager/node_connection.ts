@@ -18,6 +18,8 @@ const HELLO_MS = 2_000;
 const ONE_CALL_MS = 15_000;
 /** Time for the last words to a refused peer, in milliseconds (trust.md §7). */
 const LAST_WORDS_MS = 50;
+/** Time after which a worker is asked to move again, in milliseconds. */
+const MOVE_AGAIN_MS = 10_000;
 /** Version of the protocol that this manager speaks. */
 export const PROTOCOL = 1;
 
@@ -73,6 +75,7 @@ export class NodeConnection implements Carrier {
   #peer: Peer = { kind: "anonymous" };
   #session: NodeSession | undefined;
   #cancelTimer: () => void = () => {};
+  #movedAt = -Infinity;
 
   constructor(connection: Connection, desk: Desk) {
     this.connection = connection;
@@ -120,8 +123,11 @@ export class NodeConnection implements Carrier {
     }
   }
 
-  /** Asks the worker to open its next connection. */
+  /** Asks the worker to open its next connection; again only after a while. */
   move(reason: string): void {
+    const now = this.#desk.clock.monotonic();
+    if (now - this.#movedAt < MOVE_AGAIN_MS) return;
+    this.#movedAt = now;
     pushOn(this.connection, "move", { reason });
   }
 
@@ -191,6 +197,9 @@ export class NodeConnection implements Carrier {
       this.#desk.admitted(this, this.#peer.nodeId);
     }
     this.#agree(params);
+    if (this.#peer.kind === "recovering" && params.session) {
+      throw noSession(this.#peer);
+    }
     const answer = await this.#answer(params);
     if (this.#state !== "judging") return;
     if (!answer.session?.resumed && !this.#session) {
@@ -264,7 +273,10 @@ export class NodeConnection implements Carrier {
   #inSession(message: Message & { n?: number }): void {
     const session = this.#session;
     if (!session) throw unexpected("a session message without a session");
-    if ("method" in message && message.method === "heartbeat") {
+    const numbered = message.n !== undefined;
+    if (
+      !numbered && "method" in message && message.method === "heartbeat"
+    ) {
       const beat = parseAs(METHODS.heartbeat.params, {
         value: message.params,
         what: "heartbeat",
@@ -279,6 +291,16 @@ export class NodeConnection implements Carrier {
       encodeMessage({ id, error: errorToWire(error, now) } as Message),
     );
   }
+}
+
+function noSession(
+  peer: Extract<Peer, { kind: "recovering" }>,
+): SwarmdError {
+  return new SwarmdError(
+    peer.reason,
+    `Cannot open a session: ${peer.message}`,
+    { hint: "Let the machine join again with `swarmd worker join`" },
+  );
 }
 
 function unexpected(what: string): SwarmdError {

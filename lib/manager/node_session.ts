@@ -103,9 +103,15 @@ export class NodeSession {
    */
   attach(connection: Carrier, peerLastSeen: number): void {
     const before = this.#connection;
+    try {
+      this.#channel.attach(connection.wire, peerLastSeen);
+    } catch (error) {
+      // Numbers that cannot be: the next `hello` is to begin a new session.
+      if (error instanceof SwarmdError) this.end(error);
+      throw error;
+    }
     this.#connection = connection;
     this.beat();
-    this.#channel.attach(connection.wire, peerLastSeen);
     if (before && before !== connection) before.retire();
   }
 

@@ -8,16 +8,20 @@ import type { PeerFacts } from "../rpc/connection.ts";
 /** Largest body of a request, in bytes. */
 const MAX_BODY = 64 * 1024;
 
-/** For `node:http` servers: nobody holds a connection by being slow. */
-export const HTTP_LIMITS = {
-  /** For the head, and for the whole request, in milliseconds. */
-  headersTimeout: 10 * SECOND,
-  requestTimeout: 10 * SECOND,
-  connectionsCheckingInterval: SECOND,
-  /** Between requests, in milliseconds. */
-  keepAliveTimeout: 5 * SECOND,
-  maxHeaderSize: 16 * 1024,
-} as const;
+/** For a whole request, in milliseconds. */
+const REQUEST_MS = 10 * SECOND;
+
+/** For servers of `node:http`: nobody holds a connection by being slow. */
+export function httpLimits(requestMs = REQUEST_MS) {
+  return {
+    headersTimeout: requestMs,
+    requestTimeout: requestMs,
+    connectionsCheckingInterval: SECOND,
+    /** Between requests. */
+    keepAliveTimeout: 5 * SECOND,
+    maxHeaderSize: 16 * 1024,
+  };
+}
 
 /** One whole request. */
 export interface HttpRequest {

@@ -17,7 +17,7 @@ import {
   DEFAULT_LIMITS,
   type LimitOptions,
 } from "./connection_limits.ts";
-import { answerHttp, HTTP_LIMITS, type HttpHandler } from "./http.ts";
+import { answerHttp, type HttpHandler, httpLimits } from "./http.ts";
 import { LogThrottle } from "./log_throttle.ts";
 import {
   factsOf,
@@ -55,6 +55,8 @@ export interface TlsServerOptions {
   readonly limits?: LimitOptions;
   /** For a whole handshake, in milliseconds. Default: 5 s. */
   readonly handshakeMs?: number;
+  /** For a whole request of HTTP, in milliseconds. Default: 10 s. */
+  readonly requestMs?: number;
   /** Takes a node's connection. Who it is, is not decided yet. */
   readonly accept: (connection: Connection) => void;
   /** Without it, clients of HTTP are disconnected. */
@@ -89,6 +91,22 @@ export async function listenTls(
   return server;
 }
 
+/**
+ * Tries an address without serving there: what a cluster is made for should be
+ * known to work before anything of it is on disk.
+ *
+ * @throws {SwarmdError} `usage` when the address cannot be listened on
+ */
+export function assertCanListen(endpoint: Endpoint): void {
+  const { host: hostname, port } = endpoint;
+  try {
+    Deno.listen({ hostname, port }).close();
+  } catch (cause) {
+    if (!(cause instanceof Error)) throw cause;
+    throw cannotListen(endpoint, cause);
+  }
+}
+
 type ConnectionListener = (this: NetServer, socket: Socket) => void;
 
 class TlsServer implements TlsListener {
@@ -111,7 +129,7 @@ class TlsServer implements TlsListener {
     this.#limits = new ConnectionLimits(clock, limits);
     this.#server = createServer({
       ...contextOf(options.credentials),
-      ...HTTP_LIMITS,
+      ...httpLimits(options.requestMs),
       requestCert: true,
       rejectUnauthorized: false, // admission decides, with a reason
       ALPNProtocols: [NODE_ALPN, "http/1.1"],

@@ -4,7 +4,7 @@ import { SwarmdError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { SECOND } from "../base/time.ts";
 import { Deadline } from "./deadline.ts";
-import { answerHttp, HTTP_LIMITS, type HttpHandler } from "./http.ts";
+import { answerHttp, type HttpHandler, httpLimits } from "./http.ts";
 import { systemClock } from "./system.ts";
 import { errnoOf } from "./tls_errors.ts";
 
@@ -100,7 +100,7 @@ async function listen(
     import("node:http"),
     import("node:net"),
   ]);
-  const server = createServer(HTTP_LIMITS, (message, response) => {
+  const server = createServer(httpLimits(), (message, response) => {
     void answerHttp(message, response, { handler, logger });
   });
   await new Promise<void>((resolve, reject) => {

@@ -62,6 +62,8 @@ export class Renewal {
   #failures = 0;
   #lastFailure: RenewalView["lastFailure"];
   #hurry = new AbortController();
+  /** The newest identity that needs no confirmation any more. */
+  #settled: HeldIdentity | undefined;
   /** The identity in use has not been answered with a `hello` yet. */
   #unconfirmed: PromiseWithResolvers<void> | undefined;
 
@@ -86,7 +88,8 @@ export class Renewal {
 
   /** A manager answered a `hello` under this identity. */
   async confirmed(held: HeldIdentity): Promise<void> {
-    if (held !== this.#parts.held()) return;
+    if (held !== this.#parts.held() || held === this.#settled) return;
+    this.#settled = held;
     await this.#parts.identity.confirm();
     this.#unconfirmed?.resolve();
   }
@@ -152,6 +155,8 @@ export class Renewal {
     const csr = toBase64(await createCsr(this.#parts.crypto, key));
     const answer = await this.#parts.ask(csr, signal);
     this.#step = "received";
+    // It asked and was answered: what is saved from here on is not confirmed.
+    this.#settled = before;
     const held = await this.#check(answer, { key, before });
     const renewAt = await this.#save(held);
     this.#step = "saved";

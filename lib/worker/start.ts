@@ -7,6 +7,7 @@ import type { Endpoint } from "../rpc/connection.ts";
 import { type HeldIdentity, readStored } from "./held_identity.ts";
 import { join } from "./join.ts";
 import type { WorkerPorts } from "./ports.ts";
+import { SerialIdentity } from "./serial_identity.ts";
 import { type Membership, WorkerState } from "./state.ts";
 import type { WorkerOptions } from "./worker.ts";
 
@@ -37,9 +38,10 @@ interface Present {
  * the disk does not hold what it takes; what `join` throws
  */
 export async function startWorker(
-  ports: WorkerPorts,
+  world: WorkerPorts,
   { join: order, signal, stateDir }: StartOptions,
 ): Promise<WorkerOptions> {
+  const ports = { ...world, identity: new SerialIdentity(world.identity) };
   const state = await WorkerState.load(ports.identity);
   const present = await loadPresent(ports, state);
   if (!order) return { ports, state, ...resume(ports, { present, stateDir }) };

@@ -26,6 +26,9 @@ const MAX_PAUSE = 4 * SECOND;
 /** Longest pause after a manager has refused, in milliseconds. */
 const MAX_REFUSED_PAUSE = 60 * SECOND;
 
+/** Shortest time that a connection is used before a move, in milliseconds. */
+const MIN_STAY = 500;
+
 /** What an uplink works with. */
 export interface UplinkParts extends WorkerPorts {
   /** The identity to present, now. */
@@ -74,7 +77,11 @@ export class Uplink {
   #session: WorkerSession | undefined;
   #line: Line | undefined;
   #wake = Promise.withResolvers<void>();
-  #moveWanted: string | undefined;
+  /** How many moves were asked for, and how many of these are done. */
+  #movesAsked = 0;
+  #movesDone = 0;
+  /** Monotonic clock when a connection was last taken into use. */
+  #takenAt = -Infinity;
   #announced = false;
   #failures = 0;
   #since: number;
@@ -125,7 +132,8 @@ export class Uplink {
 
   /** Opens the next connection and moves the session to it, soon. */
   requestMove(reason: string): void {
-    this.#moveWanted ??= reason;
+    this.#parts.logger.debug("The session is to move", { reason });
+    this.#movesAsked++;
     this.#wake.resolve();
   }
 
@@ -151,10 +159,11 @@ export class Uplink {
   }
 
   async #turn(signal: AbortSignal): Promise<void> {
-    if (this.#line && this.#moveWanted === undefined) {
+    if (this.#line && this.#movesAsked === this.#movesDone) {
       return await this.#nextWake();
     }
     try {
+      await this.#settle(signal);
       await this.#establish(signal);
       this.#failures = 0;
       this.#lastError = undefined;
@@ -164,6 +173,13 @@ export class Uplink {
       if (hasCode(error, "removed")) throw error;
       await this.#pause(error, signal);
     }
+  }
+
+  /** Whatever a manager asks, connections are not changed in a tight loop. */
+  async #settle(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#parts;
+    const waitMs = this.#takenAt + MIN_STAY - clock.monotonic();
+    if (this.#line && waitMs > 0) await sleep(clock, waitMs, signal);
   }
 
   async #nextWake(): Promise<void> {
@@ -200,6 +216,7 @@ export class Uplink {
       { baseMs: 100, maxMs },
       random,
     );
+    // An abort ends the loop that calls this; it is no failure.
     await sleep(clock, pauseMs, signal).catch(() => {});
   }
 
@@ -209,7 +226,7 @@ export class Uplink {
     if (!endpoint) {
       throw new SwarmdError("unreachable", "No manager's address is known");
     }
-    const reason = this.#moveWanted;
+    const asked = this.#movesAsked;
     const line = await this.#dial(endpoint, signal);
     try {
       await this.#greet(line);
@@ -218,7 +235,7 @@ export class Uplink {
       if (error instanceof SwarmdError) this.#refused(line.held, error);
       throw error;
     }
-    if (this.#moveWanted === reason) this.#moveWanted = undefined;
+    this.#movesDone = asked;
   }
 
   #refused(held: HeldIdentity, error: SwarmdError): void {
@@ -306,6 +323,7 @@ export class Uplink {
     session.attach(line.link, theirs.lastSeen);
     this.#session = session;
     this.#line = line;
+    this.#takenAt = this.#parts.clock.monotonic();
     if (before && before !== line) before.link.retire();
     this.#parts.pushed("cluster.managers", { addresses: hello.managers });
     this.#startBeats(line);

@@ -35,7 +35,7 @@ export class Cluster implements AsyncDisposable {
   #manager: Swarmd | undefined;
   #ready: SwarmdEvent | undefined;
 
-  private constructor(folder: TempFolder) {
+  constructor(folder: TempFolder) {
     this.#folder = folder;
   }
 

@@ -241,7 +241,7 @@ export class Swarmd implements AsyncDisposable {
 export class TempFolder implements AsyncDisposable {
   readonly path: string;
 
-  private constructor(path: string) {
+  constructor(path: string) {
     this.path = path;
   }
 

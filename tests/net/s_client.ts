@@ -5,7 +5,6 @@ export class SClient implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #done: Promise<unknown>;
   readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
-  readonly #waiting = new Set<() => void>();
   #output = "";
   #ended = false;
 
@@ -25,25 +24,13 @@ export class SClient implements AsyncDisposable {
       this.#child.status,
     ]).then(() => {
       this.#ended = true;
-      this.#wake();
     });
   }
 
-  get output(): string {
-    return this.#output;
-  }
-
-  /** Waits until a text was printed, and fails when it never can be. */
-  async until(text: string): Promise<void> {
-    while (!this.#output.includes(text)) {
-      if (this.#ended) {
-        throw new Error(`s_client ended without "${text}": ${this.#output}`);
-      }
-      await new Promise<void>((resolve) => this.#waiting.add(resolve));
-    }
-  }
-
-  /** Waits until the other side has ended it; gives what was printed. */
+  /**
+   * Waits until the other side has ended it; gives what was printed. Before, it
+   * may still be in a buffer.
+   */
   async ended(): Promise<string> {
     await this.#done;
     return this.#output;
@@ -63,12 +50,6 @@ export class SClient implements AsyncDisposable {
     const decoder = new TextDecoder();
     for await (const part of stream) {
       this.#output += decoder.decode(part, { stream: true });
-      this.#wake();
     }
-  }
-
-  #wake(): void {
-    for (const wake of this.#waiting) wake();
-    this.#waiting.clear();
   }
 }

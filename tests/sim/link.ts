@@ -1,0 +1,174 @@
+import type { Bytes } from "../../lib/base/bytes.ts";
+import type { Clock } from "../../lib/base/time.ts";
+import { FramedConnection } from "../../lib/net/framed_connection.ts";
+import type { Connection, PeerFacts } from "../../lib/rpc/connection.ts";
+import { type Host, Pipe, type Segment } from "./pipe.ts";
+import type { VirtualClock } from "./virtual_clock.ts";
+
+/** A running process, as much of it as the network needs. */
+export interface NetProcess {
+  readonly host: Host;
+  readonly clock: Clock;
+  /** False from the moment at which it is killed. */
+  readonly alive: boolean;
+  readonly links: Set<Link>;
+}
+
+/** How a link is made. */
+export interface LinkOptions {
+  readonly clock: VirtualClock;
+  readonly client: NetProcess;
+  readonly serverHost: Host;
+  /** The handshake's last message has come to the server. */
+  readonly opened: (link: Link) => void;
+  /** Before a chunk is delivered to the client; false: the link is cut instead. */
+  readonly passes: (link: Link, chunk: Bytes) => boolean;
+  readonly log: (what: string) => void;
+}
+
+type Side = "client" | "server";
+
+/** One connection between two processes: two pipes, and a socket at each end. */
+export class Link {
+  readonly client: NetProcess;
+  readonly #options: LinkOptions;
+  readonly #pipes: { readonly [S in Side]: Pipe };
+  readonly #sockets: { [S in Side]?: SimSocket } = {};
+
+  constructor(options: LinkOptions) {
+    const { clock, client, serverHost } = options;
+    this.client = client;
+    this.#options = options;
+    const pipe = (from: Side, to: Side) =>
+      new Pipe({
+        clock,
+        from: from === "client" ? client.host : serverHost,
+        to: to === "client" ? client.host : serverHost,
+        arrived: (segment) => this.#arrived(to, segment),
+        gaveUp: () => this.#sockets[from]?.lost("ETIMEDOUT"),
+      });
+    this.#pipes = {
+      client: pipe("client", "server"),
+      server: pipe("server", "client"),
+    };
+  }
+
+  /** Opens the socket of one end. */
+  open(side: Side, facts: PeerFacts, process: NetProcess): Connection {
+    const pipe = this.#pipes[side];
+    const closed = () => process.links.delete(this);
+    const socket = new SimSocket({ facts, process, pipe, closed });
+    process.links.add(this);
+    this.#sockets[side] = socket;
+    if (side === "client") pipe.push({ kind: "open" });
+    return socket;
+  }
+
+  /** Both ends are told at once; what is on its way is lost. */
+  cut(): void {
+    this.#clear();
+    this.#sockets.client?.lost("ECONNRESET");
+    this.#sockets.server?.lost("ECONNRESET");
+  }
+
+  /** Nothing arrives any more, and nobody is told. */
+  blackHole(): void {
+    this.#clear();
+    this.#pipes.client.blackHole = this.#pipes.server.blackHole = true;
+  }
+
+  /** There is nobody at the server's end. */
+  refuse(): void {
+    this.#pipes.server.push({ kind: "reset" });
+  }
+
+  /** A host may be reachable again. */
+  resume(): void {
+    this.#pipes.client.resume();
+    this.#pipes.server.resume();
+  }
+
+  /** Its process is gone; its system says so, unless the machine is gone too. */
+  killed(process: NetProcess, { silent }: { silent: boolean }): void {
+    const side = process === this.client ? "client" : "server";
+    this.#sockets[side] = undefined;
+    if (silent) this.#pipes[side].clear();
+    else this.#pipes[side].push({ kind: "end" });
+  }
+
+  #clear(): void {
+    this.#pipes.client.clear();
+    this.#pipes.server.clear();
+  }
+
+  #arrived(side: Side, segment: Segment): void {
+    const { log, opened, passes } = this.#options;
+    log(`${segment.kind} ${"chunk" in segment ? segment.chunk.length : ""}`);
+    if (segment.kind === "open") return opened(this);
+    const socket = this.#sockets[side];
+    if (!socket || socket.gone) {
+      if (segment.kind === "data") this.#pipes[side].push({ kind: "reset" });
+    } else if (segment.kind === "reset") socket.lost("ECONNRESET");
+    else if (segment.kind === "end") socket.peerEnded();
+    else if (side === "client" && !passes(this, segment.chunk)) this.cut();
+    else socket.arrived(segment.chunk);
+  }
+}
+
+interface SocketOptions {
+  readonly facts: PeerFacts;
+  readonly process: NetProcess;
+  /** Where it writes. */
+  readonly pipe: Pipe;
+  readonly closed: () => void;
+}
+
+/** One end: the frames, limits and order of a real connection, over a pipe. */
+class SimSocket extends FramedConnection {
+  readonly #pipe: Pipe;
+  readonly #closed: () => void;
+  #finished = false;
+  /** The system takes everything at once. */
+  readonly queuedBytes = 0;
+
+  constructor({ facts, process, pipe, closed }: SocketOptions) {
+    super({ facts, clock: process.clock });
+    this.#pipe = pipe;
+    this.#closed = closed;
+  }
+
+  get gone(): boolean {
+    return this.isClosed;
+  }
+
+  arrived(chunk: Bytes): void {
+    this.received(chunk);
+  }
+
+  peerEnded(): void {
+    this.ended();
+  }
+
+  lost(code: string): void {
+    this.failed(Object.assign(new Error(code), { code }));
+  }
+
+  protected transmit(frame: Bytes): void {
+    this.#pipe.push({ kind: "data", chunk: frame });
+  }
+
+  protected finish(): void {
+    this.#finish();
+  }
+
+  protected abort(): void {
+    this.#closed();
+    this.#finish();
+  }
+
+  #finish(): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#pipe.push({ kind: "end" });
+  }
+}
