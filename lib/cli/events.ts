@@ -1,14 +1,7 @@
 import { formatDuration, formatTime } from "../base/time.ts";
+import type { IssuedFacts } from "../pki/issued_facts.ts";
+import type { WorkerEvent } from "../worker/ports.ts";
 import { formatFacts, type Output } from "./output.ts";
-
-/** A certificate that the node holds from now on. Times in milliseconds. */
-interface NewCertificate {
-  readonly node: string;
-  readonly serial: string;
-  readonly notBefore: number;
-  readonly notAfter: number;
-  readonly issuer: string;
-}
 
 /** What a command that goes on running tells its operator. */
 export type RunEvent =
@@ -25,21 +18,7 @@ export type RunEvent =
     /** From `manager init` only: journals keep what they are given. */
     readonly joinTokens?: { readonly worker: string; readonly manager: string };
   }
-  | { readonly event: "joined" } & NewCertificate
-  | { readonly event: "renewed" } & NewCertificate
-  | {
-    readonly event: "connected";
-    readonly node: string;
-    /** Address of the manager that holds the session. */
-    readonly manager: string;
-  }
-  | {
-    /** The session is interrupted; moving to a new connection is no reason. */
-    readonly event: "disconnected";
-    readonly node: string;
-    readonly manager: string;
-    readonly reason: string;
-  }
+  | WorkerEvent
   | {
     readonly event: "root-changed";
     readonly node: string;
@@ -128,7 +107,7 @@ export function joinLine(managers: readonly string[]): string {
   return ["swarmd worker join --token-file FILE", ...managers].join(" ");
 }
 
-function validity(certificate: NewCertificate, at: number): string {
+function validity(certificate: IssuedFacts, at: number): string {
   const { serial, notAfter } = certificate;
   return `serial ${serial}, valid for ${formatDuration(notAfter - at)} until ${
     formatTime(notAfter)

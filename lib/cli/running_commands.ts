@@ -1,6 +1,7 @@
 import { DAY, SECOND } from "../base/time.ts";
 import { command, flag, option, repeated, several } from "./command.ts";
 import { daemonOptions, leafLife, logSettings } from "./options.ts";
+import { seedEarly } from "./seeding.ts";
 import { selfCommand } from "./self_command.ts";
 import { DAEMON, LOGGING } from "./shared_options.ts";
 import { resolveToken } from "./token.ts";
@@ -68,6 +69,7 @@ const managerInit = command({
       drill: given.drill,
     };
     const options = { ...daemonOptions(given, host), init };
+    seedEarly();
     const { runManager } = await import("./manager_run.ts");
     return runManager(options);
   },
@@ -94,6 +96,7 @@ const managerRun = command({
   ],
   async run(given, host) {
     const options = daemonOptions(given, host);
+    seedEarly();
     const { runManager } = await import("./manager_run.ts");
     return runManager(options);
   },
@@ -147,6 +150,7 @@ const workerJoin = command({
       token: await resolveToken({ token, tokenFile }, host),
       managers: given.managers,
     };
+    seedEarly();
     const { runWorker } = await import("./worker_run.ts");
     return runWorker({ ...options, join });
   },
@@ -176,6 +180,7 @@ const workerRun = command({
   ],
   async run(given, host) {
     const options = daemonOptions(given, host);
+    seedEarly();
     const { runWorker } = await import("./worker_run.ts");
     return runWorker(options);
   },

@@ -18,14 +18,6 @@ export function writePrivateFile(
   return publishFile(path, data, { mode: 0o600, publish: Deno.rename });
 }
 
-/** {@linkcode writePrivateFile} for a file that everybody may read (0644). */
-export function writePublicFile(
-  path: string,
-  data: string | Uint8Array,
-): Promise<void> {
-  return publishFile(path, data, { mode: 0o644, publish: Deno.rename });
-}
-
 /**
  * Makes a private file (0600) that must not exist yet, whole or not at all.
  *

@@ -39,23 +39,6 @@ export function createSecretFile(path: string, text: string): Promise<void> {
 }
 
 /**
- * The text of a key file, which is made first when there is none.
- *
- * @param make gives the text of a new key
- * @throws {SwarmdError} as {@linkcode readSecretFile}
- */
-export async function readOrCreateKeyFile(
-  path: string,
-  make: () => string,
-): Promise<string> {
-  const found = await readSecretFile(path);
-  if (found !== undefined) return found;
-  const text = make();
-  await createSecretFile(path, text);
-  return text;
-}
-
-/**
  * The join token in a file: its first line, without white space around it. The
  * file may be a pipe, and may be readable by others, as mounted secrets are.
  *

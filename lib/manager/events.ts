@@ -1,3 +1,5 @@
+import type { IssuedFacts } from "../pki/issued_facts.ts";
+
 /** What a manager tells its operator while it runs. */
 export type ManagerEvent =
   | {
@@ -7,11 +9,4 @@ export type ManagerEvent =
     readonly listen: string;
     readonly rootDigest: string;
   }
-  | {
-    readonly event: "renewed";
-    readonly node: string;
-    readonly serial: string;
-    readonly notBefore: number;
-    readonly notAfter: number;
-    readonly issuer: string;
-  };
+  | { readonly event: "renewed" } & IssuedFacts;

@@ -8,7 +8,7 @@ import { audit } from "../cluster/audit.ts";
 import { deny } from "../cluster/denylist.ts";
 import { nextBeat } from "../cluster/liveness.ts";
 import { acceptedAs, promotePending } from "../cluster/node.ts";
-import type { Store } from "../cluster/store.ts";
+import type { Change, Store } from "../cluster/store.ts";
 import { authorize } from "../rpc/authorize.ts";
 import type { Connection, PeerFacts } from "../rpc/connection.ts";
 import { type Method, METHODS, parseAs } from "../rpc/methods.ts";
@@ -61,6 +61,7 @@ export class Frontdesk implements Desk {
     this.#unwatch = parts.store.watch((changes) => {
       for (const change of changes) {
         if (change.kind === "node") this.#rejudge(change.id);
+        if (change.kind === "cluster") this.#tellManagers(change);
       }
     });
   }
@@ -204,6 +205,12 @@ export class Frontdesk implements Desk {
     this.#connections.set(nodeId, open);
     // The record may have changed while the chain was verified.
     this.#rejudge(nodeId);
+  }
+
+  #tellManagers(change: Extract<Change, { kind: "cluster" }>): void {
+    const addresses = [...change.after?.managers ?? []];
+    if (addresses.join() === change.before?.managers.join()) return;
+    this.sessions.pushAll("cluster.managers", { addresses });
   }
 
   /** Every live connection of a node whose record changed, and only those. */

@@ -4,11 +4,15 @@ import { describeError, SwarmdError } from "../base/errors.ts";
 import { runTasks } from "../base/tasks.ts";
 import { SECOND, sleep, sleepUntil } from "../base/time.ts";
 import { compactDenylist, deny } from "../cluster/denylist.ts";
-import { drawRenewal, renewalBackoffBound } from "../cluster/expiry.ts";
+import {
+  drawRenewal,
+  renewalBackoffBound,
+  renewalFloor,
+} from "../cluster/expiry.ts";
 import { watchClock } from "../cluster/clock_watch.ts";
 import { dropPrevious, type NodeRecord } from "../cluster/node.ts";
 import { CLUSTER } from "../cluster/store.ts";
-import { formatName } from "../pki/names.ts";
+import { issuedFacts } from "../pki/issued_facts.ts";
 import type { Endpoint } from "../rpc/connection.ts";
 import { formatEndpoint } from "../rpc/endpoint.ts";
 import { DrillDesk } from "./drill_desk.ts";
@@ -165,6 +169,7 @@ export class Manager {
       try {
         await this.#renew(listener);
         this.#renewalFailures = 0;
+        await sleep(clock, renewalFloor(this.#life()), signal);
       } catch (error) {
         this.#renewalFailures++;
         this.#renewalFailed(error);
@@ -186,15 +191,8 @@ export class Manager {
     listener.replace(serving.credentials);
     this.#serve(serving);
     this.#renewalFailure = undefined;
-    const { serial, notBefore, notAfter, issuer } = serving.certificate;
-    this.#options.event({
-      event: "renewed",
-      node: this.nodeId,
-      serial,
-      notBefore,
-      notAfter,
-      issuer: formatName(issuer),
-    });
+    const facts = issuedFacts(serving.certificate);
+    this.#options.event({ event: "renewed", ...facts });
   }
 
   #renewalFailed(error: unknown): void {

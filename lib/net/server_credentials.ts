@@ -1,7 +1,12 @@
-import { createPrivateKey, X509Certificate } from "node:crypto";
 import { SwarmdError } from "../base/errors.ts";
 import { decodePem } from "../pki/pem.ts";
 import type { ServerCredentials } from "../rpc/connection.ts";
+
+/** What the check is made with; loading it costs, so that the caller does. */
+export type NodeCrypto = Pick<
+  typeof import("node:crypto"),
+  "createPrivateKey" | "X509Certificate"
+>;
 
 /**
  * Whether a server can work with them. The runtime takes anything without a
@@ -10,7 +15,12 @@ import type { ServerCredentials } from "../rpc/connection.ts";
  * @throws {SwarmdError} `damaged-state` when a text is not PEM, the key is not
  * the leaf's, or there is no root
  */
-export function checkServerCredentials(credentials: ServerCredentials): void {
+export function checkServerCredentials(
+  credentials: ServerCredentials,
+  { createPrivateKey, X509Certificate }: NodeCrypto,
+): void {
+  const certificatesOf = (pem: string) =>
+    decodePem(pem, "CERTIFICATE").map((der) => new X509Certificate(der));
   try {
     const [leaf] = certificatesOf(credentials.chainPem);
     // Without any root the runtime would ask for those of the public ones
@@ -21,11 +31,6 @@ export function checkServerCredentials(credentials: ServerCredentials): void {
     throw unusable("a part cannot be read", cause);
   }
   throw unusable("the key is not the certificate's");
-}
-
-/** @throws when there is none */
-function certificatesOf(pem: string): X509Certificate[] {
-  return decodePem(pem, "CERTIFICATE").map((der) => new X509Certificate(der));
 }
 
 function unusable(found: string, cause?: unknown): SwarmdError {

@@ -1,5 +1,5 @@
-import { createServer } from "node:https";
-import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
+import type { createServer } from "node:https";
+import type { AddressInfo, Server as NetServer, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { describeError, SwarmdError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
@@ -25,7 +25,10 @@ import {
   plainAddress,
   tcpSocketOf,
 } from "./node_connection.ts";
-import { checkServerCredentials } from "./server_credentials.ts";
+import {
+  checkServerCredentials,
+  type NodeCrypto,
+} from "./server_credentials.ts";
 import { NODE_ALPN } from "./tls_errors.ts";
 
 /** For a whole handshake, in milliseconds. */
@@ -59,7 +62,7 @@ export interface TlsServerOptions {
   readonly requestMs?: number;
   /** Takes a node's connection. Who it is, is not decided yet. */
   readonly accept: (connection: Connection) => void;
-  /** Without it, clients of HTTP are disconnected. */
+  /** Without it, every request is answered with 404. */
   readonly http?: HttpHandler;
   /** Told once of every TCP connection. */
   readonly settled?: (outcome: Outcome) => void;
@@ -86,9 +89,29 @@ export interface TlsListener extends Listener {
 export async function listenTls(
   options: TlsServerOptions,
 ): Promise<TlsListener> {
-  const server = new TlsServer(options);
+  const server = new TlsServer(options, await loadModules());
   await server.listen();
   return server;
+}
+
+/** What a server is made of. */
+interface Modules {
+  readonly createServer: typeof createServer;
+  readonly netListen: NetServer["listen"];
+  readonly crypto: NodeCrypto;
+}
+
+/**
+ * Not by static imports: one bundle holds manager and worker, and these would
+ * cost every worker's start 40 ms of a core.
+ */
+async function loadModules(): Promise<Modules> {
+  const [{ createServer }, { Server }, crypto] = await Promise.all([
+    import("node:https"),
+    import("node:net"),
+    import("node:crypto"),
+  ]);
+  return { createServer, netListen: Server.prototype.listen, crypto };
 }
 
 /**
@@ -111,6 +134,7 @@ type ConnectionListener = (this: NetServer, socket: Socket) => void;
 
 class TlsServer implements TlsListener {
   readonly #options: TlsServerOptions;
+  readonly #modules: Modules;
   readonly #throttle: LogThrottle;
   readonly #limits: ConnectionLimits<Socket>;
   readonly #server: ReturnType<typeof createServer>;
@@ -121,14 +145,15 @@ class TlsServer implements TlsListener {
   readonly #evicted = new WeakSet<Socket>();
   #endpoint: Endpoint;
 
-  constructor(options: TlsServerOptions) {
+  constructor(options: TlsServerOptions, modules: Modules) {
     const { clock, logger, limits = DEFAULT_LIMITS } = options;
     this.#options = options;
+    this.#modules = modules;
     this.#endpoint = options.listen;
     this.#throttle = new LogThrottle(logger, clock);
     this.#limits = new ConnectionLimits(clock, limits);
-    this.#server = createServer({
-      ...contextOf(options.credentials),
+    this.#server = modules.createServer({
+      ...this.#contextOf(options.credentials),
       ...httpLimits(options.requestMs),
       requestCert: true,
       rejectUnauthorized: false, // admission decides, with a reason
@@ -156,7 +181,7 @@ class TlsServer implements TlsListener {
       );
       // https.Server has a listen of its own, which lets the environment
       // variable DENO_SERVE_ADDRESS move the port, or open one without TLS.
-      NetServer.prototype.listen
+      this.#modules.netListen
         .call(server, { host, port, backlog: BACKLOG }, () => {
           const { address, port } = server.address() as AddressInfo;
           this.#endpoint = { host: address, port };
@@ -168,7 +193,7 @@ class TlsServer implements TlsListener {
   }
 
   replace(credentials: ServerCredentials): void {
-    this.#server.setSecureContext(contextOf(credentials));
+    this.#server.setSecureContext(this.#contextOf(credentials));
   }
 
   close(): Promise<void> {
@@ -176,6 +201,17 @@ class TlsServer implements TlsListener {
       this.#server.close(() => resolve());
       for (const socket of this.#sockets.values()) socket.destroy();
     });
+  }
+
+  /** What `setSecureContext` replaces; what it is not given, it forgets (T6). */
+  #contextOf(credentials: ServerCredentials) {
+    checkServerCredentials(credentials, this.#modules.crypto);
+    return {
+      cert: credentials.chainPem,
+      key: credentials.keyPem,
+      ca: credentials.rootsPem,
+      minVersion: "TLSv1.2",
+    } as const;
   }
 
   #attach(): void {
@@ -283,17 +319,6 @@ interface Stranger {
 function refusalOf(facts: PeerFacts): Refusal | undefined {
   if (facts.resumed) return "resumed";
   return facts.tlsVersion === "TLSv1.3" ? undefined : "old-tls";
-}
-
-/** What `setSecureContext` replaces; what it is not given, it forgets (T6). */
-function contextOf(credentials: ServerCredentials) {
-  checkServerCredentials(credentials);
-  return {
-    cert: credentials.chainPem,
-    key: credentials.keyPem,
-    ca: credentials.rootsPem,
-    minVersion: "TLSv1.2",
-  } as const;
 }
 
 function takeListener(server: NetServer, event: string): ConnectionListener {

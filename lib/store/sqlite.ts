@@ -1,5 +1,4 @@
-import { DatabaseSync } from "node:sqlite";
-import { setImmediate } from "node:timers";
+import type { DatabaseSync } from "node:sqlite";
 import { describeError, SwarmdError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Store } from "../cluster/store.ts";
@@ -36,7 +35,15 @@ export async function openSqliteStore(
   const { create = true, logger } = options;
   try {
     await makePrivate(path, create);
-    const { committed, backend } = open(path);
+    // Not by static imports: they would cost every worker from the bundle.
+    const [{ DatabaseSync }, { setImmediate }] = await Promise.all([
+      import("node:sqlite"),
+      import("node:timers"),
+    ]);
+    const { committed, backend } = open(
+      path,
+      new DatabaseSync(path, { timeout: BUSY_MS }),
+    );
     return new StagedStore(committed, backend, {
       // A macrotask later: everything that one turn of the event loop brings
       // in (64 renewals, say) shares a commit.
@@ -48,8 +55,10 @@ export async function openSqliteStore(
   }
 }
 
-function open(path: string): { committed: Committed; backend: SqliteBackend } {
-  const database = new DatabaseSync(path, { timeout: BUSY_MS });
+function open(
+  path: string,
+  database: DatabaseSync,
+): { committed: Committed; backend: SqliteBackend } {
   try {
     configure(database);
     migrate(database, { path });

@@ -43,14 +43,15 @@ export interface JoinOrder {
 /** What stays the same from one manager address to the next. */
 interface Attempt extends JoinOrder {
   readonly tokenId: string;
-  readonly key: KeyPair;
+  /** Resolves when it is on disk. */
+  readonly staging: Promise<KeyPair>;
 }
 
 /**
  * Joins a cluster by token (trust.md §3): the root is checked against the
  * token's digest, the manager proves that it knows the secret, and only then
- * is the secret sent. The key is on disk before the first call, so that a lost
- * answer, a crash or a retry never makes a second node.
+ * is the secret sent. The key is on disk before it is asked for a certificate,
+ * so that a lost answer, a crash or a retry never makes a second node.
  *
  * @throws {SwarmdError} of the last manager tried; a refusal ends it at once
  */
@@ -59,11 +60,13 @@ export async function join(
   order: JoinOrder,
 ): Promise<HeldIdentity> {
   const id = await tokenId(ports.crypto, order.token.secret);
-  const key = await stageKey(ports, { ...order, tokenId: id });
+  // Beside the first look at the manager, which needs no key.
+  const staging = stageKey(ports, { ...order, tokenId: id });
+  staging.catch(() => {}); // each attempt awaits it
   let failure: unknown;
   for (const endpoint of order.managers) {
     try {
-      return await joinAt(ports, { ...order, tokenId: id, key }, endpoint);
+      return await joinAt(ports, { ...order, tokenId: id, staging }, endpoint);
     } catch (error) {
       order.signal.throwIfAborted();
       failure = error;

@@ -2,6 +2,7 @@ import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
 import type { Clock } from "../base/time.ts";
 import type { Crypto } from "../pki/crypto.ts";
+import type { IssuedFacts } from "../pki/issued_facts.ts";
 import type { IdentityStore } from "../pki/identity_store.ts";
 import type { Dialer } from "../rpc/connection.ts";
 
@@ -18,20 +19,16 @@ export interface Machine {
 
 /** What a worker tells its operator. Times in milliseconds. */
 export type WorkerEvent =
-  | {
-    readonly event: "joined" | "renewed";
-    readonly node: string;
-    readonly serial: string;
-    readonly notBefore: number;
-    readonly notAfter: number;
-    readonly issuer: string;
-  }
+  | { readonly event: "joined" } & IssuedFacts
+  | { readonly event: "renewed" } & IssuedFacts
   | {
     readonly event: "connected";
     readonly node: string;
+    /** Address of the manager that holds the session. */
     readonly manager: string;
   }
   | {
+    /** The session is interrupted; moving to a new connection is no reason. */
     readonly event: "disconnected";
     readonly node: string;
     readonly manager: string;

@@ -10,7 +10,7 @@ import {
 import { createCsr } from "../pki/csr.ts";
 import type { KeyPair } from "../pki/crypto.ts";
 import { decodePem, encodePem } from "../pki/pem.ts";
-import { formatName } from "../pki/names.ts";
+import { issuedFacts } from "../pki/issued_facts.ts";
 import type { IssuedResult } from "../rpc/schemas.ts";
 import { readAnswer } from "./answer.ts";
 import { type HeldIdentity, toStored } from "./held_identity.ts";
@@ -162,16 +162,9 @@ export class Renewal {
     this.#step = "saved";
     await this.#use(held, renewAt, signal);
     await identity.dropStagedKey();
-    const { serial, notBefore, notAfter, issuer } = held.certificate;
-    logger.info("Certificate renewed", { serial });
-    this.#parts.event({
-      event: "renewed",
-      node: held.nodeId,
-      serial,
-      notBefore,
-      notAfter,
-      issuer: formatName(issuer),
-    });
+    const facts = issuedFacts(held.certificate);
+    logger.info("Certificate renewed", { serial: facts.serial });
+    this.#parts.event({ event: "renewed", ...facts });
     await this.#rest(held, signal);
   }
 

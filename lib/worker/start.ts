@@ -2,7 +2,7 @@ import { SwarmdError } from "../base/errors.ts";
 import { formatTime } from "../base/time.ts";
 import type { JoinToken } from "../pki/join_token.ts";
 import { formatDigest } from "../pki/root_digest.ts";
-import { formatName } from "../pki/names.ts";
+import { issuedFacts } from "../pki/issued_facts.ts";
 import type { Endpoint } from "../rpc/connection.ts";
 import { type HeldIdentity, readStored } from "./held_identity.ts";
 import { join } from "./join.ts";
@@ -51,7 +51,7 @@ export async function startWorker(
   const held = await join(ports, { ...order, state, signal });
   const membership = state.of(held.nodeId);
   if (!membership) throw new TypeError("Joined without memory"); // unreachable
-  tellJoined(ports, held);
+  ports.event({ event: "joined", ...issuedFacts(held.certificate) });
   return { ports, state, held, membership };
 }
 
@@ -118,16 +118,4 @@ function stillGood(
     notAfter: formatTime(notAfter),
   });
   return { held, membership };
-}
-
-function tellJoined(ports: WorkerPorts, held: HeldIdentity): void {
-  const { serial, notBefore, notAfter, issuer } = held.certificate;
-  ports.event({
-    event: "joined",
-    node: held.nodeId,
-    serial,
-    notBefore,
-    notAfter,
-    issuer: formatName(issuer),
-  });
 }

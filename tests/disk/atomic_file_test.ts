@@ -12,29 +12,21 @@ import {
   syncFolder,
   temporaryPath,
   writePrivateFile,
-  writePublicFile,
 } from "../../lib/disk/atomic_file.ts";
 import { childCommand } from "./testdata/child.ts";
 import { modeOf, namesIn, withFolder } from "./testdata/folder.ts";
 
-const WRITERS = [
-  { write: writePrivateFile, mode: "0600" },
-  { write: writePublicFile, mode: "0644" },
-] as const;
-
-for (const { write, mode } of WRITERS) {
-  Deno.test(`${write.name}() makes a file of mode ${mode}, then replaces it`, () =>
-    withFolder(async (folder) => {
-      const path = `${folder}/file`;
-      await write(path, "one");
-      assertEquals(await Deno.readTextFile(path), "one");
-      await Deno.chmod(path, 0o666);
-      await write(path, new Uint8Array([0, 255]));
-      assertEquals(await Deno.readFile(path), new Uint8Array([0, 255]));
-      assertEquals(await modeOf(path), mode);
-      assertEquals(await namesIn(folder), ["file"]);
-    }));
-}
+Deno.test("writePrivateFile() makes a file of mode 0600, then replaces it", () =>
+  withFolder(async (folder) => {
+    const path = `${folder}/file`;
+    await writePrivateFile(path, "one");
+    assertEquals(await Deno.readTextFile(path), "one");
+    await Deno.chmod(path, 0o666);
+    await writePrivateFile(path, new Uint8Array([0, 255]));
+    assertEquals(await Deno.readFile(path), new Uint8Array([0, 255]));
+    assertEquals(await modeOf(path), "0600");
+    assertEquals(await namesIn(folder), ["file"]);
+  }));
 
 Deno.test("writeNewFile() gives the exact mode under any umask", () =>
   withFolder(async (folder) => {
@@ -43,12 +35,12 @@ Deno.test("writeNewFile() gives the exact mode under any umask", () =>
       await Deno.mkdir(path);
       // The umask belongs to the process, so the test's own is left alone.
       const script = `umask ${mask}; exec "$@"`;
-      for (const action of ["createSecret", "writePublic"]) {
+      for (const action of ["createSecret", "saveState"]) {
         const args = ["-c", script, "sh", ...childCommand(path, action)];
         assert((await new Deno.Command("sh", { args }).output()).success);
       }
       assertEquals(await modeOf(`${path}/cluster.key`), "0600");
-      assertEquals(await modeOf(`${path}/public`), "0644");
+      assertEquals(await modeOf(`${path}/state.json`), "0600");
     }
   }));
 

@@ -7,7 +7,6 @@ import {
 import { SwarmdError } from "../../lib/base/errors.ts";
 import {
   createSecretFile,
-  readOrCreateKeyFile,
   readSecretFile,
   readTokenFile,
 } from "../../lib/disk/secret_file.ts";
@@ -53,14 +52,6 @@ Deno.test("readSecretFile() says damaged-state when the file is empty or huge", 
       );
       assertEquals(error.code, "damaged-state");
     }
-  }));
-
-Deno.test("readOrCreateKeyFile() makes a key once", () =>
-  withFolder(async (folder) => {
-    const path = `${folder}/cluster.key`;
-    assertEquals(await readOrCreateKeyFile(path, () => "one"), "one");
-    assertEquals(await readOrCreateKeyFile(path, () => "two"), "one");
-    assertEquals(await namesIn(folder), ["cluster.key"]);
   }));
 
 Deno.test("readTokenFile() gives the first line, trimmed", () =>

@@ -10,6 +10,7 @@ const authority = await newAuthority();
 const server = await serverCredentials(authority);
 const folder = await OpensslFolder.create();
 await folder.write("root.pem", authority.pem);
+Deno.test.afterAll(() => folder[Symbol.asyncDispose]());
 
 /** Runs the real curl against a manager's name. */
 async function curl(port: number, ...args: string[]): Promise<string> {
@@ -177,5 +178,3 @@ for (
     assert(requests.length === 1 || answer.includes("HTTP/1.1 400"), answer);
   });
 }
-
-Deno.test("HTTP leaves its folder clean", () => folder[Symbol.asyncDispose]());

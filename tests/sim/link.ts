@@ -20,9 +20,13 @@ export interface LinkOptions {
   readonly client: NetProcess;
   readonly serverHost: Host;
   /** The handshake's last message has come to the server. */
-  readonly opened: (link: Link) => void;
+  readonly opened: () => void;
+  /** What the client's process wrote. */
+  readonly wrote: (chunk: Bytes) => void;
   /** Before a chunk is delivered to the client; false: the link is cut instead. */
-  readonly passes: (link: Link, chunk: Bytes) => boolean;
+  readonly passes: (chunk: Bytes) => boolean;
+  /** Both ends are closed. */
+  readonly ended: () => void;
   readonly log: (what: string) => void;
 }
 
@@ -33,7 +37,10 @@ export class Link {
   readonly client: NetProcess;
   readonly #options: LinkOptions;
   readonly #pipes: { readonly [S in Side]: Pipe };
-  readonly #sockets: { [S in Side]?: SimSocket } = {};
+  readonly #sockets: { [S in Side]: SimSocket | undefined } = {
+    client: undefined,
+    server: undefined,
+  };
 
   constructor(options: LinkOptions) {
     const { clock, client, serverHost } = options;
@@ -56,8 +63,9 @@ export class Link {
   /** Opens the socket of one end. */
   open(side: Side, facts: PeerFacts, process: NetProcess): Connection {
     const pipe = this.#pipes[side];
-    const closed = () => process.links.delete(this);
-    const socket = new SimSocket({ facts, process, pipe, closed });
+    const wrote = side === "client" ? this.#options.wrote : () => {};
+    const closed = () => this.#closed(side, process);
+    const socket = new SimSocket({ facts, process, pipe, wrote, closed });
     process.links.add(this);
     this.#sockets[side] = socket;
     if (side === "client") pipe.push({ kind: "open" });
@@ -69,6 +77,11 @@ export class Link {
     this.#clear();
     this.#sockets.client?.lost("ECONNRESET");
     this.#sockets.server?.lost("ECONNRESET");
+  }
+
+  /** One end is closed by its process. */
+  destroy(side: Side): void {
+    this.#sockets[side]?.destroy();
   }
 
   /** Nothing arrives any more, and nobody is told. */
@@ -91,9 +104,16 @@ export class Link {
   /** Its process is gone; its system says so, unless the machine is gone too. */
   killed(process: NetProcess, { silent }: { silent: boolean }): void {
     const side = process === this.client ? "client" : "server";
-    this.#sockets[side] = undefined;
+    this.#closed(side, process);
     if (silent) this.#pipes[side].clear();
     else this.#pipes[side].push({ kind: "end" });
+  }
+
+  #closed(side: Side, process: NetProcess): void {
+    process.links.delete(this);
+    this.#sockets[side] = undefined;
+    const { client, server } = this.#sockets;
+    if (!client && !server) this.#options.ended();
   }
 
   #clear(): void {
@@ -104,13 +124,13 @@ export class Link {
   #arrived(side: Side, segment: Segment): void {
     const { log, opened, passes } = this.#options;
     log(`${segment.kind} ${"chunk" in segment ? segment.chunk.length : ""}`);
-    if (segment.kind === "open") return opened(this);
+    if (segment.kind === "open") return opened();
     const socket = this.#sockets[side];
-    if (!socket || socket.gone) {
+    if (!socket) {
       if (segment.kind === "data") this.#pipes[side].push({ kind: "reset" });
     } else if (segment.kind === "reset") socket.lost("ECONNRESET");
     else if (segment.kind === "end") socket.peerEnded();
-    else if (side === "client" && !passes(this, segment.chunk)) this.cut();
+    else if (side === "client" && !passes(segment.chunk)) this.cut();
     else socket.arrived(segment.chunk);
   }
 }
@@ -120,25 +140,26 @@ interface SocketOptions {
   readonly process: NetProcess;
   /** Where it writes. */
   readonly pipe: Pipe;
+  readonly wrote: (chunk: Bytes) => void;
   readonly closed: () => void;
 }
 
 /** One end: the frames, limits and order of a real connection, over a pipe. */
 class SimSocket extends FramedConnection {
   readonly #pipe: Pipe;
+  readonly #process: NetProcess;
+  readonly #wrote: (chunk: Bytes) => void;
   readonly #closed: () => void;
   #finished = false;
   /** The system takes everything at once. */
   readonly queuedBytes = 0;
 
-  constructor({ facts, process, pipe, closed }: SocketOptions) {
+  constructor({ facts, process, pipe, wrote, closed }: SocketOptions) {
     super({ facts, clock: process.clock });
     this.#pipe = pipe;
+    this.#process = process;
+    this.#wrote = wrote;
     this.#closed = closed;
-  }
-
-  get gone(): boolean {
-    return this.isClosed;
   }
 
   arrived(chunk: Bytes): void {
@@ -154,6 +175,9 @@ class SimSocket extends FramedConnection {
   }
 
   protected transmit(frame: Bytes): void {
+    // What a killed process had still to do in this turn leaves no trace.
+    if (!this.#process.alive) return;
+    this.#wrote(frame);
     this.#pipe.push({ kind: "data", chunk: frame });
   }
 
@@ -167,7 +191,7 @@ class SimSocket extends FramedConnection {
   }
 
   #finish(): void {
-    if (this.#finished) return;
+    if (this.#finished || !this.#process.alive) return;
     this.#finished = true;
     this.#pipe.push({ kind: "end" });
   }

@@ -1,4 +1,4 @@
-import type { Bytes } from "../../lib/base/bytes.ts";
+import { type Bytes, concat } from "../../lib/base/bytes.ts";
 import { MINUTE, SECOND } from "../../lib/base/time.ts";
 import type { StreamRandom } from "../fakes/stream_random.ts";
 import type { Planned, VirtualClock } from "./virtual_clock.ts";
@@ -43,7 +43,8 @@ export interface PipeOptions {
 }
 
 interface InFlight {
-  readonly segment: Segment;
+  segment: Segment;
+  readonly sentAt: number;
   readonly at: number;
 }
 
@@ -67,9 +68,11 @@ export class Pipe {
   push(segment: Segment): void {
     if (this.blackHole) return;
     const { clock, from, to } = this.#options;
-    const earliest = clock.now + oneWay(from, to);
-    const last = this.#queue.at(-1)?.at ?? 0;
-    this.#queue.push({ segment, at: Math.max(earliest, last) });
+    const last = this.#queue.at(-1);
+    if (last?.sentAt === clock.now && joins(last, segment)) return;
+    const earliest = Math.ceil(clock.now + oneWay(from, to));
+    const at = Math.max(earliest, last?.at ?? 0);
+    this.#queue.push({ segment, sentAt: clock.now, at });
     if (!this.#planned && !this.#stalled) this.#planNext();
   }
 
@@ -120,6 +123,14 @@ export class Pipe {
     if (this.#stalled) clock.cancel(this.#stalled);
     this.#planned = this.#stalled = undefined;
   }
+}
+
+/** Frames of one turn travel together, as they do over real sockets. */
+function joins(last: InFlight, segment: Segment): boolean {
+  if (last.segment.kind !== "data" || segment.kind !== "data") return false;
+  const chunk = concat(last.segment.chunk, segment.chunk);
+  last.segment = { kind: "data", chunk };
+  return true;
 }
 
 /** Time from one host to another, in milliseconds, now. */

@@ -4,7 +4,6 @@
  * JSON to stdout when something is done.
  */
 import { SwarmdError } from "../../../lib/base/errors.ts";
-import { writePublicFile } from "../../../lib/disk/atomic_file.ts";
 import { openIdentityFiles } from "../../../lib/disk/identity_files.ts";
 import { lockStateDirectory } from "../../../lib/disk/lock.ts";
 import { createSecretFile } from "../../../lib/disk/secret_file.ts";
@@ -34,7 +33,6 @@ const ACTIONS: Readonly<Record<string, () => Promise<void>>> = {
     await files.saveState({ tag: "new" });
   },
   createSecret: () => createSecretFile(`${stateDir}/cluster.key`, "new"),
-  writePublic: () => writePublicFile(`${stateDir}/public`, "new"),
   saveLarge: async () => {
     const files = await openIdentityFiles(stateDir);
     await files.save(taggedPems("new", 100_000));
