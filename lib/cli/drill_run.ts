@@ -19,7 +19,7 @@ import type { DrillOptions } from "./options.ts";
 const LIVES_IN_A_DRILL = 6;
 const MIN_LIFE_MS = 10 * SECOND;
 /** Faults a second, of which seven in ten are cuts. */
-const FAULTS_PER_SECOND = 3;
+const FAULTS_PER_SECOND = 4;
 /** Seconds between lines of progress where there is no terminal. */
 const PLAIN_EVERY = 10;
 /** Time for a process to say what is waited for, in milliseconds. */

@@ -1,3 +1,4 @@
+import { SwarmdError } from "../base/errors.ts";
 import { openIdentityFiles } from "../disk/identity_files.ts";
 import { machineFacts, sameMachine } from "../disk/machine.ts";
 import { systemClock, systemCrypto, systemRandom } from "../net/system.ts";
@@ -18,13 +19,14 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
   const command = options.join ? "worker join" : "worker run";
   await using daemon = await openDaemon(options, command);
   const ports = await openPorts(options, daemon);
-  const worker = await Worker.open(
-    await startWorker(ports, {
-      stateDir: options.stateDir,
-      signal: daemon.signal,
-      ...(options.join && token && { join: { ...options.join, token } }),
-    }),
-  );
+  const start = await startWorker(ports, {
+    stateDir: options.stateDir,
+    signal: daemon.signal,
+    ...(options.join && token && { join: { ...options.join, token } }),
+  }).catch((error) => {
+    throw daemon.signal.aborted ? interrupted(daemon.signal) : error;
+  });
+  const worker = await Worker.open(start);
   await using operators = await daemon.serveOperators((request) =>
     answerOperator(request, { worker, clock: systemClock, version: VERSION })
   );
@@ -51,4 +53,11 @@ async function openPorts(
     version: VERSION,
     event: daemon.event,
   };
+}
+
+/** There is no session yet: whoever waits for one must not take it for done. */
+function interrupted({ reason }: AbortSignal): SwarmdError {
+  return new SwarmdError("interrupted", `Cannot go on: found ${reason}`, {
+    verdict: "stop",
+  });
 }

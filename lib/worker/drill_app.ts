@@ -13,6 +13,8 @@ export class DrillApp {
   readonly #clock: Clock;
   readonly #stream: string;
   readonly #reader = new DrillReader();
+  /** Resolved when the manager writes: this is a drill cluster. */
+  readonly #started = Promise.withResolvers<void>();
   #written = 0;
 
   constructor(parts: { readonly clock: Clock; readonly random: Random }) {
@@ -26,13 +28,18 @@ export class DrillApp {
       what: "drill.number",
     });
     this.#reader.read(written, this.#clock.monotonic());
+    this.#started.resolve();
   }
 
-  /** Writes while there is a session, each period. */
+  /** Writes each period while there is a session, once the manager has. */
   async run(
     session: () => WorkerSession | undefined,
     signal: AbortSignal,
   ): Promise<void> {
+    const stop = () => this.#started.resolve();
+    signal.addEventListener("abort", stop, { once: true });
+    await this.#started.promise;
+    signal.removeEventListener("abort", stop);
     for (;;) {
       await sleep(this.#clock, DRILL_PERIOD_MS, signal);
       const open = session();

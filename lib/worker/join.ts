@@ -62,13 +62,23 @@ export async function join(
   const id = await tokenId(ports.crypto, order.token.secret);
   // Beside the first look at the manager, which needs no key.
   const staging = stageKey(ports, { ...order, tokenId: id });
-  staging.catch(() => {}); // each attempt awaits it
+  try {
+    return await joinAny(ports, { ...order, tokenId: id, staging });
+  } finally {
+    await Promise.allSettled([staging]); // no write comes after the end
+  }
+}
+
+async function joinAny(
+  ports: WorkerPorts,
+  attempt: Attempt,
+): Promise<HeldIdentity> {
   let failure: unknown;
-  for (const endpoint of order.managers) {
+  for (const endpoint of attempt.managers) {
     try {
-      return await joinAt(ports, { ...order, tokenId: id, staging }, endpoint);
+      return await joinAt(ports, attempt, endpoint);
     } catch (error) {
-      order.signal.throwIfAborted();
+      attempt.signal.throwIfAborted();
       failure = error;
       if (error instanceof SwarmdError && error.verdict === "stop") break;
     }
@@ -113,11 +123,15 @@ async function joinAt(
   attempt: Attempt,
   endpoint: Endpoint,
 ): Promise<HeldIdentity> {
-  const root = await fetchRoot(ports, attempt, endpoint);
-  const { answer, hello } = await redeem(ports, attempt, { endpoint, root });
+  const [root, key] = await Promise.all([
+    fetchRoot(ports, attempt, endpoint),
+    attempt.staging,
+  ]);
+  const at = { endpoint, root, key };
+  const { answer, hello } = await redeem(ports, attempt, at);
   const held = await readAnswer(ports.crypto, {
     answer,
-    key: attempt.key,
+    key,
     bundle: { roots: [root] },
     expected: { clusterId: hello.cluster, now: ports.clock.now() },
   });
@@ -175,7 +189,11 @@ function rootMismatch(endpoint: Endpoint): SwarmdError {
 async function redeem(
   ports: WorkerPorts,
   attempt: Attempt,
-  at: { readonly endpoint: Endpoint; readonly root: Certificate },
+  at: {
+    readonly endpoint: Endpoint;
+    readonly root: Certificate;
+    readonly key: KeyPair;
+  },
 ): Promise<{ answer: IssuedResult; hello: HelloResult }> {
   const { dialer, clock, crypto, machine, version, random } = ports;
   const rootsPem = encodePem("CERTIFICATE", at.root.der);
@@ -199,7 +217,7 @@ async function redeem(
     const { hostname, os, arch } = machine;
     const answer = await call.call("join", {
       secret: encodeBase36(attempt.token.secret),
-      csr: toBase64(await createCsr(crypto, attempt.key)),
+      csr: toBase64(await createCsr(crypto, at.key)),
       description: { hostname, os, arch, version },
     });
     return { answer, hello };

@@ -1,8 +1,6 @@
 import { describeError, hasCode, SwarmdError } from "../base/errors.ts";
-import { backoffDelay } from "../base/backoff.ts";
 import { newId } from "../base/random.ts";
 import { SECOND, sleep } from "../base/time.ts";
-import { silenceLimit } from "../cluster/liveness.ts";
 import type { Endpoint } from "../rpc/connection.ts";
 import { formatEndpoint } from "../rpc/endpoint.ts";
 import {
@@ -18,13 +16,11 @@ import { explainSkew } from "./explain_skew.ts";
 import { type HeldIdentity, toCredentials } from "./held_identity.ts";
 import { type JudgedManager, judgeManager } from "./judge_manager.ts";
 import { ManagerConnection } from "./manager_connection.ts";
+import { Heart } from "./heart.ts";
 import type { WorkerPorts } from "./ports.ts";
+import { Presence } from "./presence.ts";
+import { isRefusal, reconnectPause } from "./reconnect.ts";
 import { WorkerSession } from "./worker_session.ts";
-
-/** Longest pause before another dial, in milliseconds. */
-const MAX_PAUSE = 4 * SECOND;
-/** Longest pause after a manager has refused, in milliseconds. */
-const MAX_REFUSED_PAUSE = 60 * SECOND;
 
 /** Shortest time that a connection is used before a move, in milliseconds. */
 const MIN_STAY = 500;
@@ -63,8 +59,6 @@ interface Line {
   readonly held: HeldIdentity;
   readonly manager: JudgedManager;
   readonly endpoint: Endpoint;
-  lastBeat: number;
-  heartbeatMs: number;
 }
 
 /**
@@ -74,6 +68,7 @@ interface Line {
 export class Uplink {
   readonly #parts: UplinkParts;
   readonly #instance: string;
+  readonly #presence: Presence;
   #session: WorkerSession | undefined;
   #line: Line | undefined;
   #wake = Promise.withResolvers<void>();
@@ -82,18 +77,16 @@ export class Uplink {
   #movesDone = 0;
   /** Monotonic clock when a connection was last taken into use. */
   #takenAt = -Infinity;
-  #announced = false;
   #failures = 0;
-  #since: number;
   #lostAt: number;
   #lastError: string | undefined;
   #skew: { readonly ms: number; readonly at: number } | undefined;
-  #cancelBeat: () => void = () => {};
+  #heart: Heart | undefined;
 
   constructor(parts: UplinkParts) {
     this.#parts = parts;
     this.#instance = newId(parts.random);
-    this.#since = parts.clock.now();
+    this.#presence = new Presence(parts);
     this.#lostAt = parts.clock.monotonic();
   }
 
@@ -102,7 +95,7 @@ export class Uplink {
     return {
       connected: line !== undefined,
       manager: line && formatEndpoint(line.endpoint),
-      since: this.#since,
+      since: this.#presence.since,
       lastError: this.#lastError,
       skewMs: this.#skew?.ms,
       skewAt: this.#skew?.at,
@@ -149,7 +142,8 @@ export class Uplink {
       while (!signal.aborted) await this.#turn(signal);
     } finally {
       signal.removeEventListener("abort", stop);
-      this.#cancelBeat();
+      this.#heart?.stop();
+      if (signal.aborted) this.#presence.leave();
       this.#session?.end(
         new SwarmdError("session-ended", "Session ended: the worker stops"),
       );
@@ -195,29 +189,15 @@ export class Uplink {
       error: this.#lastError,
       failures: this.#failures,
     });
-    if (!this.#line) this.#interrupted(this.#lastError);
+    if (!this.#line) this.#presence.interrupted(this.#lastError);
   }
 
-  /**
-   * Short after a short outage, and never more than 4 s: a manager that
-   * restarts after minutes finds its fleet back within seconds. A refusal is
-   * an answer; asking again at once would not change it.
-   */
   async #pause(error: unknown, signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#parts;
-    const refused = error instanceof SwarmdError &&
-      !hasCode(error, "unreachable", "timed-out", "session-ended");
     const outageMs = clock.monotonic() - this.#lostAt;
-    const maxMs = refused
-      ? MAX_REFUSED_PAUSE
-      : Math.min(MAX_PAUSE, Math.max(200, outageMs / 6));
-    const pauseMs = backoffDelay(
-      this.#failures,
-      { baseMs: 100, maxMs },
-      random,
-    );
+    const outage = { failures: this.#failures, error, outageMs };
     // An abort ends the loop that calls this; it is no failure.
-    await sleep(clock, pauseMs, signal).catch(() => {});
+    await sleep(clock, reconnectPause(outage, random), signal).catch(() => {});
   }
 
   async #establish(signal: AbortSignal): Promise<void> {
@@ -240,9 +220,7 @@ export class Uplink {
 
   #refused(held: HeldIdentity, error: SwarmdError): void {
     if (hasCode(error, "session-ended")) this.#session?.end(error);
-    else if (!hasCode(error, "unreachable", "timed-out")) {
-      this.#parts.refused(held, error);
-    }
+    else if (isRefusal(error)) this.#parts.refused(held, error);
   }
 
   async #dial(endpoint: Endpoint, signal: AbortSignal): Promise<Line> {
@@ -268,8 +246,7 @@ export class Uplink {
           closed: (error) => this.#closed(link, error),
         },
       });
-      const lastBeat = clock.monotonic();
-      return { link, held, manager, endpoint, lastBeat, heartbeatMs: 0 };
+      return { link, held, manager, endpoint };
     } catch (error) {
       connection.destroy();
       throw error;
@@ -318,7 +295,6 @@ export class Uplink {
     if (session.opened && !theirs.resumed) return false;
     const fresh = !session.opened;
     const before = this.#line;
-    line.heartbeatMs = hello.heartbeatMs;
     line.link.connection.admit();
     session.attach(line.link, theirs.lastSeen);
     this.#session = session;
@@ -326,29 +302,19 @@ export class Uplink {
     this.#takenAt = this.#parts.clock.monotonic();
     if (before && before !== line) before.link.retire();
     this.#parts.pushed("cluster.managers", { addresses: hello.managers });
-    this.#startBeats(line);
-    this.#announce(line);
+    this.#heart?.stop();
+    this.#heart = new Heart({
+      clock: this.#parts.clock,
+      heartbeatMs: hello.heartbeatMs,
+      beat: () => this.#beat(line),
+      silent: () => this.#halfOpen(line),
+    });
+    this.#presence.connected({
+      node: line.held.nodeId,
+      manager: formatEndpoint(line.endpoint),
+    });
     this.#parts.established(line.held, fresh);
     return true;
-  }
-
-  #announce(line: Line): void {
-    if (this.#announced) return;
-    this.#announced = true;
-    this.#since = this.#parts.clock.now();
-    const { nodeId: node } = line.held;
-    const manager = formatEndpoint(line.endpoint);
-    this.#parts.event({ event: "connected", node, manager });
-  }
-
-  #interrupted(reason: string): void {
-    if (!this.#announced) return;
-    this.#announced = false;
-    this.#since = this.#parts.clock.now();
-    const { nodeId: node } = this.#parts.held();
-    const [first] = this.#parts.managers();
-    const manager = first ? formatEndpoint(first) : "";
-    this.#parts.event({ event: "disconnected", node, manager, reason });
   }
 
   #newSession(): WorkerSession {
@@ -361,7 +327,7 @@ export class Uplink {
       ended: (session, error) => {
         if (this.#session !== session) return;
         this.#session = undefined;
-        this.#interrupted(error.message);
+        this.#presence.interrupted(error.message);
         this.#line?.link.retire();
         this.#lose();
       },
@@ -380,35 +346,16 @@ export class Uplink {
   #lose(): void {
     this.#line = undefined;
     this.#lostAt = this.#parts.clock.monotonic();
-    this.#cancelBeat();
+    this.#heart?.stop();
     this.#wake.resolve();
   }
 
-  #startBeats(line: Line): void {
-    line.lastBeat = this.#parts.clock.monotonic();
-    this.#beat(line);
-    this.#nextBeat(line, line.heartbeatMs);
-  }
-
   #beat(line: Line): void {
-    line.link.beat(this.#parts.clock.now());
-  }
-
-  #nextBeat(line: Line, afterMs: number): void {
     const { clock } = this.#parts;
-    this.#cancelBeat();
-    this.#cancelBeat = clock.schedule(afterMs, () => {
-      if (this.#line !== line) return;
-      const silentMs = clock.monotonic() - line.lastBeat;
-      if (silentMs > silenceLimit(line.heartbeatMs)) {
-        return this.#halfOpen(line);
-      }
-      if (clock.now() >= line.manager.certificate.notAfter) {
-        this.requestMove("the manager's certificate ended");
-      }
-      this.#beat(line);
-      this.#nextBeat(line, line.heartbeatMs);
-    });
+    if (clock.now() >= line.manager.certificate.notAfter) {
+      this.requestMove("the manager's certificate ended");
+    }
+    line.link.beat(clock.now());
   }
 
   #halfOpen(line: Line): void {
@@ -423,11 +370,9 @@ export class Uplink {
     link: ManagerConnection,
     beat: { readonly now: number; readonly nextMs?: number },
   ): void {
-    const line = this.#line;
-    if (line?.link !== link) return;
-    line.lastBeat = this.#parts.clock.monotonic();
+    if (this.#line?.link !== link) return;
     this.#measure(beat.now, this.#parts.clock.now());
-    if (beat.nextMs !== undefined) this.#nextBeat(line, beat.nextMs);
+    this.#heart?.answered(beat.nextMs);
   }
 
   /** Their clock explains; it decides nothing. */

@@ -21,6 +21,8 @@ export interface WorkerOptions {
   readonly state: WorkerState;
   readonly held: HeldIdentity;
   readonly membership: Membership;
+  /** The application above the session. Default: the drill's. */
+  readonly drill?: DrillApp;
 }
 
 /** Most managers' addresses that are remembered. */
@@ -37,8 +39,6 @@ export class Worker {
   #membership: Membership;
   readonly #bundleDigest: string;
   readonly #trustRoot: string;
-  /** Whether the manager writes numbers: this is a drill cluster. */
-  #drillOn = false;
   /** The identity that the manager was last told of. */
   #registered: HeldIdentity | undefined;
 
@@ -54,7 +54,7 @@ export class Worker {
     this.#membership = membership;
     this.#bundleDigest = digests.bundle;
     this.#trustRoot = digests.root;
-    this.#drill = new DrillApp(ports);
+    this.#drill = options.drill ?? new DrillApp(ports);
     this.#renewal = new Renewal({
       ...ports,
       held: () => this.#held,
@@ -120,7 +120,7 @@ export class Worker {
       (s) => this.#uplink.run(s),
       (s) => this.#renewal.run(s),
       (s) => watchClock(this.#ports.clock, (ms) => this.#jumped(ms), s),
-      (s) => this.#drill.run(() => this.#drillSession(), s),
+      (s) => this.#drill.run(() => this.#uplink.session, s),
     ], signal);
   }
 
@@ -129,10 +129,6 @@ export class Worker {
     const { logger } = this.#ports;
     logger.warn("The wall clock jumped, or the machine slept", { jumpMs });
     this.#uplink.requestMove("the clock jumped");
-  }
-
-  #drillSession() {
-    return this.#drillOn ? this.#uplink.session : undefined;
   }
 
   #established(used: HeldIdentity, fresh: boolean): void {
@@ -157,10 +153,8 @@ export class Worker {
   #pushed(method: string, raw: unknown): void {
     if (!isPush(method)) return;
     const params = parseAs(PUSHES[method].params, { value: raw, what: method });
-    if (method === "drill.number") {
-      this.#drillOn = true;
-      this.#drill.read(params);
-    } else if (method === "node.renew-now") this.#renewal.renewNow();
+    if (method === "drill.number") this.#drill.read(params);
+    else if (method === "node.renew-now") this.#renewal.renewNow();
     else if (method === "cluster.managers" && "addresses" in params) {
       this.#background(this.#learn(params.addresses));
     }

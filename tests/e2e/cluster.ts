@@ -12,6 +12,8 @@ import {
 export interface ClusterOptions {
   /** Further arguments of `manager init`. */
   readonly init?: readonly string[];
+  /** `host:port`; a free port of 127.0.0.1 where left out. */
+  readonly listen?: string;
   /** Life of a certificate, for a cluster that is made with `--drill`. */
   readonly life?: string;
 }
@@ -167,11 +169,12 @@ export class Cluster implements AsyncDisposable {
     await this.#folder[Symbol.asyncDispose]();
   }
 
-  async #init({ init = [], life }: ClusterOptions): Promise<void> {
+  async #init(options: ClusterOptions): Promise<void> {
+    const { init = [], life, listen = "127.0.0.1:0" } = options;
     this.#manager = this.start([
       ...["manager", "init", "--json", "--log-format=json"],
       `--state-dir=${this.dir()}`,
-      "--listen-addr=127.0.0.1:0",
+      `--listen-addr=${listen}`,
       ...life === undefined ? [] : ["--drill", `--cert-expiry=${life}`],
       ...init,
     ]);

@@ -5,7 +5,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { Cluster } from "./cluster.ts";
-import { Swarmd, type SwarmdEvent, TempFolder } from "./harness.ts";
+import { eventually, Swarmd, type SwarmdEvent, TempFolder } from "./harness.ts";
 
 const INTERRUPTED = 130;
 const ID_REGEXP = /^[0-9a-z]{25}$/;
@@ -48,6 +48,7 @@ Deno.test("manager run never tells a join token, whatever the format and the lev
     await using manager = new Swarmd([
       ...["manager", "run", `--state-dir=${cluster.dir()}`, ...flags],
     ]);
+    await eventually("a manager that serves", () => isServed(cluster));
     const worker = cluster.join(`worker-${flags}`);
     await worker.waitFor("connected");
     const { stdout, stderr } = await manager.stop();
@@ -170,3 +171,13 @@ Deno.test("SIGINT ends a join whose manager does not answer, with 130", async ()
   const { code } = await worker.stop("SIGINT", { timeoutMs: 3_000 });
   assertEquals(code, INTERRUPTED, worker.stderr);
 });
+
+async function isServed({ port }: Cluster): Promise<true | undefined> {
+  try {
+    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+    return true;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
+    return undefined;
+  }
+}

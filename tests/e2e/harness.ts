@@ -31,8 +31,10 @@ export interface Ended {
 /** How the program is started. */
 export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
-  /** Put before the program, such as `["strace", "-f"]`. */
-  readonly under?: readonly string[];
+  /** Puts the program under another one. */
+  readonly under?: (command: readonly string[]) => readonly string[];
+  /** Whether it can be typed to. */
+  readonly typed?: boolean;
 }
 
 /** How long something may take. */
@@ -62,6 +64,7 @@ export class Swarmd implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #started = performance.now();
   readonly #ended: Promise<Ended>;
+  readonly #typewriter: WritableStreamDefaultWriter<Uint8Array> | undefined;
   readonly #looks = new Set<() => void>();
   #stdout = "";
   #stderr = "";
@@ -69,20 +72,21 @@ export class Swarmd implements AsyncDisposable {
   #next = 0;
 
   constructor(args: readonly string[], options: StartOptions = {}) {
-    const [file = "", ...rest] = [
-      ...options.under ?? [],
-      ...commandLine(args),
-    ];
+    const { under = (command) => command } = options;
+    const [file = "", ...rest] = under(commandLine(args));
     this.#what = `swarmd ${args.slice(0, 2).join(" ")}`;
     this.#child = new Deno.Command(file, {
       args: rest,
       cwd: ROOT,
       clearEnv: true,
       env: { ...inherited(), ...options.env },
-      stdin: "null",
+      stdin: options.typed ? "piped" : "null",
       stdout: "piped",
       stderr: "piped",
     }).spawn();
+    this.#typewriter = options.typed
+      ? this.#child.stdin.getWriter()
+      : undefined;
     running.add(this.#child);
     this.#ended = this.#run();
   }
@@ -103,8 +107,22 @@ export class Swarmd implements AsyncDisposable {
     );
   }
 
+  get stdout(): string {
+    return this.#stdout;
+  }
+
   get stderr(): string {
     return this.#stderr;
+  }
+
+  async type(text: string): Promise<void> {
+    await this.#typewriter?.write(new TextEncoder().encode(text));
+  }
+
+  /** Waits for a text on standard output. */
+  async waitForText(text: string, options: WaitOptions = {}): Promise<void> {
+    const look = () => this.#stdout.includes(text) || undefined;
+    await this.#until(look, { ...options, what: `"${text}"` });
   }
 
   /** The events from the first one on, until the process ends. */
@@ -171,6 +189,7 @@ export class Swarmd implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
+    await this.#typewriter?.abort().catch(() => {});
   }
 
   async #run(): Promise<Ended> {

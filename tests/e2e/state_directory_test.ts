@@ -44,7 +44,12 @@ Deno.test("the modes do not follow the umask", async () => {
     await using manager = new Swarmd([
       ...["manager", "init", "--listen-addr=127.0.0.1:0", "--json"],
       `--state-dir=${dir}`,
-    ], { under: ["sh", "-c", `umask ${umask}; exec "$@"`, "sh"] });
+    ], {
+      under: (command) => [
+        ...["sh", "-c", `umask ${umask}; exec "$@"`, "sh"],
+        ...command,
+      ],
+    });
     await manager.waitFor("ready");
     assertEquals(await modeOf(dir), "0700");
     assertEquals(await modeOf(`${dir}/cluster.key`), "0600");
@@ -69,9 +74,10 @@ Deno.test("a renewal renames the link over, and key and certificate always belon
   while (!done) {
     const folder = await Deno.realPath(`${dir}/certificates`);
     try {
+      const path = `${folder}/swarm-node`;
       assertEquals(
-        await publicKey(["x509", "-noout", "-pubkey"], folder, ".crt"),
-        await publicKey(["pkey", "-pubout"], folder, ".key"),
+        await publicKey("x509", "-noout", "-pubkey", "-in", `${path}.crt`),
+        await publicKey("pkey", "-pubout", "-in", `${path}.key`),
       );
       reads++;
     } catch (error) {
@@ -164,14 +170,9 @@ Deno.test("a socket path that is too long falls back to the runtime directory", 
   assertEquals((await swarmd(status, { env })).code, 10);
 });
 
-async function publicKey(
-  command: readonly string[],
-  folder: string,
-  suffix: string,
-): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command("openssl", {
-    args: [...command, "-in", `${folder}/swarm-node${suffix}`],
-  }).output();
+async function publicKey(...args: readonly string[]): Promise<string> {
+  const command = new Deno.Command("openssl", { args: [...args] });
+  const { success, stdout, stderr } = await command.output();
   if (!success) throw new Error(new TextDecoder().decode(stderr));
   return new TextDecoder().decode(stdout);
 }

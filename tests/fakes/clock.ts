@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import type { Clock } from "../../lib/base/time.ts";
 
 interface Timer {
@@ -12,9 +13,12 @@ export class FakeClock implements Clock {
   #order = 0;
   #elapsed = 0;
   #wallAtStart: number;
+  readonly #settled: () => Promise<void>;
 
-  constructor(startMs = Date.UTC(2026, 0, 1)) {
+  /** @param settled waits between timers; see {@linkcode settle}, {@linkcode turn} */
+  constructor(startMs = Date.UTC(2026, 0, 1), settled = settle) {
     this.#wallAtStart = startMs;
+    this.#settled = settled;
   }
 
   now(): number {
@@ -45,14 +49,14 @@ export class FakeClock implements Clock {
   /** Lets time pass, firing each timer at its moment and awaiting microtasks between. */
   async advance(byMs: number): Promise<void> {
     const end = this.#elapsed + byMs;
-    await settle();
+    await this.#settled();
     for (;;) {
       const next = this.#next(end);
       if (!next) break;
       this.#elapsed = Math.max(this.#elapsed, next.at);
       this.#timers.delete(next);
       next.callback();
-      await settle();
+      await this.#settled();
     }
     this.#elapsed = end;
   }
@@ -73,4 +77,9 @@ export class FakeClock implements Clock {
 /** Lets promise chains that are ready run, thread-pool crypto excepted. */
 export async function settle(): Promise<void> {
   for (let i = 0; i < 20; i++) await Promise.resolve();
+}
+
+/** Lets ALL promise chains run that need neither time nor another thread. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -18,6 +18,10 @@ export class StoreDisk {
   commits = 0;
   /** While set, every commit fails with `disk`. */
   full = false;
+  /** Called before each commit: it may take time, throw, or never return. */
+  before: () => void | Promise<void> = () => {};
+  /** Called after each commit, with what it changed; likewise. */
+  after: (changes: readonly Change[]) => void | Promise<void> = () => {};
   /** What listeners threw. */
   readonly reported: unknown[] = [];
   readonly #history: Change[] = [];
@@ -45,9 +49,11 @@ export class StoreDisk {
     return {
       commit: async (changes) => {
         await this.#gate;
+        await this.before();
         if (this.full || owner !== this.#owner) throw diskError();
         this.#history.push(...changes);
         this.commits++;
+        await this.after(changes);
       },
       entries: (log, page) => this.#entries(log, page),
       close() {},

@@ -9,7 +9,10 @@ export class SClient implements AsyncDisposable {
   #ended = false;
 
   /** @param args beyond `-connect`, split at spaces */
-  constructor(folder: OpensslFolder, port: number, args: string) {
+  constructor(
+    { folder, port }: { folder: OpensslFolder; port: number },
+    args: string,
+  ) {
     this.#child = new Deno.Command("openssl", {
       args: ["s_client", "-connect", `127.0.0.1:${port}`, ...args.split(" ")],
       cwd: folder.path,

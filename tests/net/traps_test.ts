@@ -74,7 +74,7 @@ for (const { name, isAnonymous } of TICKETS) {
       await using listening = await factsServer();
       {
         const args = `-alpn ${from} -sess_out ticket${own}`;
-        await using first = new SClient(folder, listening.port, args);
+        await using first = new SClient({ folder, port: listening.port }, args);
         if (from === "swarmd/1") (await listening.accepted()).close();
         else await first.write(LAST_REQUEST);
         const output = await first.ended();
@@ -82,7 +82,7 @@ for (const { name, isAnonymous } of TICKETS) {
         assertStringIncludes(output, "New Session Ticket arrived");
       }
       const args = `-alpn swarmd/1 -sess_in ticket${own}`;
-      await using second = new SClient(folder, listening.port, args);
+      await using second = new SClient({ folder, port: listening.port }, args);
       assertStringIncludes(await second.ended(), "Reused, TLSv1.3");
       await listening.settled("resumed");
       assertStringIncludes(listening.log.text, "a resumed TLS session");
@@ -100,7 +100,7 @@ Deno.test("T1: over HTTP a resumed session is told, with what it once presented"
   ) {
     const session = want.includes("false") ? "-sess_out" : "-sess_in";
     const args = `-alpn http/1.1 ${session} ticket ${own}`;
-    await using client = new SClient(folder, listening.port, args);
+    await using client = new SClient({ folder, port: listening.port }, args);
     await client.write(LAST_REQUEST);
     assertStringIncludes(await client.ended(), want);
   }
@@ -191,7 +191,7 @@ Deno.test("a certificate with the key of somebody else is refused in the handsha
   const own = await write(folder, "stolen", { ...victim, keyPem: forged });
   for (const version of ["-tls1_3", "-tls1_2"]) {
     const args = `-alpn swarmd/1 ${version} ${own}`;
-    await using client = new SClient(folder, listening.port, args);
+    await using client = new SClient({ folder, port: listening.port }, args);
     await client.ended();
   }
   await listening.settled("failed", 2);
@@ -242,7 +242,7 @@ Deno.test("a client's certificate of version 1 reaches us, and is shown", async 
   await folder.run("x509 -in v1.crt -outform DER -out v1.der");
   await using listening = await TestServer.start(server);
   const args = "-alpn swarmd/1 -cert v1.crt -key v1.key";
-  await using client = new SClient(folder, listening.port, args);
+  await using client = new SClient({ folder, port: listening.port }, args);
   const connection = await listening.accepted();
   const der = await Deno.readFile(`${folder.path}/v1.der`);
   assertEquals(connection.facts.presented, [der]);
@@ -255,17 +255,20 @@ Deno.test("nodes below TLS 1.3 are refused, and HTTP below TLS 1.2", async () =>
   await using listening = await factsServer();
   {
     const args = "-alpn swarmd/1 -tls1_2";
-    await using client = new SClient(folder, listening.port, args);
+    await using client = new SClient({ folder, port: listening.port }, args);
     assertStringIncludes(await client.ended(), "New, TLSv1.2");
   }
   await listening.settled("old-tls");
   assertStringIncludes(listening.log.text, "nodes speak TLS 1.3");
   {
-    await using client = new SClient(folder, listening.port, "-tls1_2");
+    await using client = new SClient(
+      { folder, port: listening.port },
+      "-tls1_2",
+    );
     await client.write(LAST_REQUEST);
     assertStringIncludes(await client.ended(), "resumed=false presented=0");
   }
   const args = "-alpn http/1.1 -tls1_1 -cipher ALL:@SECLEVEL=0";
-  await using client = new SClient(folder, listening.port, args);
+  await using client = new SClient({ folder, port: listening.port }, args);
   assert(!(await client.ended()).includes("New, TLSv1.1"));
 });

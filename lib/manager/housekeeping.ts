@@ -1,0 +1,104 @@
+import { describeError } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
+import { type Clock, HOUR, SECOND, sleep } from "../base/time.ts";
+import { compactDenylist, deny } from "../cluster/denylist.ts";
+import { dropPrevious } from "../cluster/node.ts";
+import type { Store } from "../cluster/store.ts";
+import type { Frontdesk } from "./frontdesk.ts";
+import { mustCluster } from "./records.ts";
+
+/** What housekeeping works with. */
+export interface HousekeepingParts {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly store: Store;
+  readonly desk: Frontdesk;
+}
+
+/** Time between two compactions of the denylist, in milliseconds. */
+const COMPACT_EVERY = HOUR;
+/** Sessions that are asked to move in one round, at the least. */
+const MIN_MOVES = 16;
+/** Rounds in which all sessions have been asked to move. */
+const ROUNDS_TO_MOVE_ALL = 60;
+
+/**
+ * Everything that is judged by time, once a second: the silent, the
+ * certificates that ended, the overlaps that are over, and those still served
+ * with an old certificate.
+ */
+export class Housekeeping {
+  readonly #parts: HousekeepingParts;
+  #compactAt: number;
+
+  constructor(parts: HousekeepingParts) {
+    this.#parts = parts;
+    this.#compactAt = parts.clock.monotonic() + COMPACT_EVERY;
+  }
+
+  /** Goes on through every failure: a full disk ends writing, not serving. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, store, logger } = this.#parts;
+    for (;;) {
+      const { heartbeatMs } = store.view(mustCluster);
+      await sleep(clock, Math.max(SECOND, heartbeatMs / 10), signal);
+      try {
+        await this.#round(heartbeatMs);
+      } catch (error) {
+        logger.error("Housekeeping failed; it goes on", {
+          error: describeError(error),
+        });
+      }
+    }
+  }
+
+  async #round(heartbeatMs: number): Promise<void> {
+    const { desk } = this.#parts;
+    desk.sessions.sweep(heartbeatMs);
+    desk.sweep();
+    this.#moveOff();
+    await this.#endOverlaps();
+    await this.#compact();
+  }
+
+  /** Whoever was served with an older certificate moves, a few at a time. */
+  #moveOff(): void {
+    const { desk } = this.#parts;
+    const serving = desk.servingWith();
+    const share = Math.ceil(desk.sessions.size / ROUNDS_TO_MOVE_ALL);
+    desk.moveWhere((carrier) => carrier.servedWith !== serving, {
+      most: Math.max(MIN_MOVES, share),
+      reason: "this manager has a newer certificate",
+    });
+  }
+
+  async #endOverlaps(): Promise<void> {
+    const { store, clock } = this.#parts;
+    const now = clock.now();
+    const over = store.view((view) => {
+      const ids: string[] = [];
+      for (const { id, certificates } of view.list("node")) {
+        if ((certificates.previous?.until ?? Infinity) <= now) ids.push(id);
+      }
+      return ids;
+    });
+    if (over.length === 0) return;
+    await store.update((tx) => {
+      for (const nodeId of over) {
+        const before = tx.get("node", nodeId);
+        if (!before) continue;
+        const { node, superseded } = dropPrevious(before, now);
+        if (!superseded) continue;
+        tx.put("node", nodeId, node);
+        deny(tx, { ...superseded, nodeId, reason: "superseded" });
+      }
+    });
+  }
+
+  async #compact(): Promise<void> {
+    const { store, clock } = this.#parts;
+    if (clock.monotonic() < this.#compactAt) return;
+    this.#compactAt = clock.monotonic() + COMPACT_EVERY;
+    await store.update((tx) => compactDenylist(tx, clock.now()));
+  }
+}

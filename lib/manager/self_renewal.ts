@@ -1,0 +1,121 @@
+import { backoffDelay } from "../base/backoff.ts";
+import { describeError } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
+import type { Random } from "../base/random.ts";
+import { type Clock, SECOND, sleep, sleepUntil } from "../base/time.ts";
+import {
+  drawRenewal,
+  type Life,
+  renewalBackoffBound,
+  renewalFloor,
+} from "../cluster/expiry.ts";
+import { issuedFacts } from "../pki/issued_facts.ts";
+import type { ManagerEvent } from "./events.ts";
+import type { OwnIdentity, Serving } from "./own_identity.ts";
+import type { ManagerListener } from "./ports.ts";
+
+/** What the renewal of a manager's own certificate works with. */
+export interface SelfRenewalParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly own: OwnIdentity;
+  readonly event: (event: ManagerEvent) => void;
+}
+
+/** What is known of it, for `status`. */
+export interface SelfRenewalView {
+  /** Wall clock, in milliseconds. */
+  readonly dueAt: number;
+  readonly failures: number;
+  readonly lastFailure:
+    | { readonly at: number; readonly error: string }
+    | undefined;
+}
+
+/** Keeps the manager's own certificate fresh; the old one serves until then. */
+export class SelfRenewal {
+  readonly #parts: SelfRenewalParts;
+  #serving: Serving | undefined;
+  #dueAt = 0;
+  #failures = 0;
+  #lastFailure: SelfRenewalView["lastFailure"];
+
+  constructor(parts: SelfRenewalParts) {
+    this.#parts = parts;
+  }
+
+  /** What new handshakes get. */
+  get serving(): Serving {
+    if (!this.#serving) throw new TypeError("The manager does not serve yet");
+    return this.#serving;
+  }
+
+  get view(): SelfRenewalView {
+    return {
+      dueAt: this.#dueAt,
+      failures: this.#failures,
+      lastFailure: this.#lastFailure,
+    };
+  }
+
+  /** Finds, or makes, what to serve with. Before everything else. */
+  async open(): Promise<Serving> {
+    const serving = await this.#parts.own.open();
+    this.#serve(serving);
+    return serving;
+  }
+
+  async run(listener: ManagerListener, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#parts;
+    for (;;) {
+      await sleepUntil(clock, this.#dueAt, signal);
+      await sleep(clock, await this.#try(listener), signal);
+    }
+  }
+
+  /** @returns how long to wait before anything else is tried, in milliseconds */
+  async #try(listener: ManagerListener): Promise<number> {
+    const { clock, random } = this.#parts;
+    try {
+      await this.#renew(listener);
+      return renewalFloor(this.#life());
+    } catch (error) {
+      this.#failed(error);
+      const maxMs = renewalBackoffBound(this.#life(), clock.now());
+      const options = { baseMs: SECOND, maxMs };
+      return backoffDelay(this.#failures, options, random);
+    }
+  }
+
+  async #renew(listener: ManagerListener): Promise<void> {
+    const serving = await this.#parts.own.renew();
+    listener.replace(serving.credentials);
+    this.#serve(serving);
+    this.#failures = 0;
+    this.#lastFailure = undefined;
+    const facts = issuedFacts(serving.certificate);
+    this.#parts.event({ event: "renewed", ...facts });
+  }
+
+  #serve(serving: Serving): void {
+    this.#serving = serving;
+    this.#dueAt = drawRenewal(this.#life(), this.#parts.random);
+  }
+
+  #life(): Life {
+    const { issuedAt, certificate: { notAfter } } = this.serving;
+    return { issuedAt, notAfter };
+  }
+
+  #failed(error: unknown): void {
+    const { clock, logger } = this.#parts;
+    const text = describeError(error);
+    this.#failures++;
+    this.#lastFailure = { at: clock.now(), error: text };
+    logger.error("Own certificate not renewed; the old one serves on", {
+      error: text,
+      failures: this.#failures,
+    });
+  }
+}

@@ -1,0 +1,59 @@
+import { type Clock, DAY } from "../base/time.ts";
+import { silenceLimit } from "../cluster/liveness.ts";
+
+/** Shortest period, in milliseconds. */
+const MIN_PERIOD = 200;
+
+/** What a heart beats for. */
+export interface HeartOptions {
+  readonly clock: Clock;
+  /** Period until the manager names another, in milliseconds. */
+  readonly heartbeatMs: number;
+  /** Sends a beat. */
+  readonly beat: () => void;
+  /** No answer came for three periods: the connection is half-open. */
+  readonly silent: () => void;
+}
+
+/**
+ * The heartbeats of one connection, with one timer. The first goes at once; a
+ * connection whose peer vanished behind a NAT would never tell by itself.
+ */
+export class Heart {
+  readonly #options: HeartOptions;
+  #answeredAt: number;
+  #cancel: () => void = () => {};
+
+  constructor(options: HeartOptions) {
+    this.#options = options;
+    this.#answeredAt = options.clock.monotonic();
+    options.beat();
+    this.#next(options.heartbeatMs);
+  }
+
+  /** The manager answered; it may say when it wants the next beat. */
+  answered(nextMs: number | undefined): void {
+    this.#answeredAt = this.#options.clock.monotonic();
+    if (nextMs !== undefined) this.#next(nextMs);
+  }
+
+  stop(): void {
+    this.#cancel();
+  }
+
+  #next(afterMs: number): void {
+    this.#cancel();
+    const { clock } = this.#options;
+    // Whatever a manager wishes, beats are neither a flood nor forgotten.
+    const boundedMs = Math.min(DAY, Math.max(MIN_PERIOD, afterMs));
+    this.#cancel = clock.schedule(boundedMs, () => this.#due());
+  }
+
+  #due(): void {
+    const { clock, heartbeatMs, beat, silent } = this.#options;
+    const silentMs = clock.monotonic() - this.#answeredAt;
+    if (silentMs > silenceLimit(heartbeatMs)) return silent();
+    this.#next(heartbeatMs);
+    beat();
+  }
+}
