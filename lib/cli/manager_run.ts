@@ -1,5 +1,6 @@
 import { type Bytes, fromBase64, toBase64 } from "../base/bytes.ts";
 import { SwarmdError } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
 import { CLUSTER_KEY_VERSION } from "../cluster/cluster.ts";
 import type { Store } from "../cluster/store.ts";
 import { openIdentityFiles } from "../disk/identity_files.ts";
@@ -11,9 +12,11 @@ import { openAuthority } from "../manager/authority.ts";
 import { answerRemotely } from "../manager/http_api.ts";
 import { ManagerApi } from "../manager/local_api.ts";
 import { Manager } from "../manager/manager.ts";
+import { LogThrottle } from "../net/log_throttle.ts";
 import { systemClock, systemCrypto, systemRandom } from "../net/system.ts";
 import { assertCanListen, listenTls } from "../net/tls_server.ts";
 import { formatDigest, rootDigest } from "../pki/root_digest.ts";
+import type { PeerFacts } from "../rpc/connection.ts";
 import { formatEndpoint } from "../rpc/endpoint.ts";
 import { localSigner } from "../signer/local.ts";
 import { openSqliteStore } from "../store/sqlite.ts";
@@ -132,6 +135,7 @@ async function serve(
   const parts = { store, keyRing, crypto: systemCrypto };
   const authority = await openAuthority(parts);
   const { hostname, os, arch } = await machineFacts(VERSION);
+  const refused = httpRefusals(daemon.logger);
   const manager: Manager = new Manager({
     ports: {
       ...parts,
@@ -149,6 +153,7 @@ async function serve(
             answerRemotely(request, {
               identify: (facts) => manager.desk.identify(facts),
               answer: (asked) => api.answer(asked),
+              refused,
             }),
           clock: systemClock,
           logger: daemon.logger,
@@ -178,6 +183,17 @@ async function serve(
     await announce(daemon, manager, { store, ...options, listen, authority });
   });
   daemon.event({ event: "stopped", reason: String(daemon.signal.reason) });
+}
+
+/** Strangers may ask as often as they like. */
+function httpRefusals(logger: Logger) {
+  const throttle = new LogThrottle(logger, systemClock);
+  return ({ code, message: why }: SwarmdError, facts?: PeerFacts): void =>
+    throttle.warn("HTTP request refused", {
+      code,
+      why,
+      ...(facts && { remote: facts.remote.host }),
+    });
 }
 
 async function announce(

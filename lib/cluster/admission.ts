@@ -123,7 +123,8 @@ function judgeDates(
       message: `certificate ended at ${formatTime(leaf.notAfter)}; ${clock}`,
     };
   }
-  return refuse("not-yet-valid", `${chain.detail}; ${clock}`, leaf);
+  const code = chain.reason === "issuer-expired" ? "expired" : "not-yet-valid";
+  return refuse(code, `${chain.detail}; ${clock}`, leaf);
 }
 
 function judgeRecord(

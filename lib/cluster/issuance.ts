@@ -41,6 +41,8 @@ export interface JoinCase {
   readonly redemption?: RedemptionRecord;
   /** The node that the redemption names. */
   readonly node?: NodeRecord;
+  /** Id of the node that holds this key now, if any. */
+  readonly holder?: string;
   /** What would be issued now. */
   readonly issuerKeyId: string;
   readonly now: number;
@@ -53,8 +55,14 @@ export interface JoinCase {
 export function decideJoin(facts: JoinCase): IssuanceDecision {
   const role = roleOfToken(facts.cluster, facts.tokenId);
   if (!role) return refuse("token-refused", "the token is not valid here");
-  const { redemption } = facts;
-  if (!redemption) return { kind: "issue", role };
+  const { redemption, holder } = facts;
+  if (!redemption) {
+    // A key that came by a renewal: no second node may have it.
+    if (holder !== undefined) {
+      return refuse("key-in-use", "the key belongs to a node already");
+    }
+    return { kind: "issue", role };
+  }
   if (redemption.tokenId !== facts.tokenId || redemption.role !== role) {
     return refuse("key-in-use", "the key was used with another token");
   }
@@ -66,12 +74,16 @@ function decideRepeat(
   node: NodeRecord | undefined,
 ): IssuanceDecision {
   if (!node) return refuse("removed", "the key belongs to a removed node");
-  const seenFor = facts.now - (node.firstSeen ?? facts.now);
-  if (seenFor > JOIN_REPEAT_MS) {
-    return refuse("already-joined", `the key is node ${node.id} already`);
-  }
   const { cluster, issuerKeyId, now, redemption } = facts;
   const spki = redemption?.spki ?? "";
+  const seenFor = now - (node.firstSeen ?? now);
+  const { current, pending } = node.certificates;
+  // Whoever renewed since has another key: an old one takes no node over.
+  const renewed = node.firstSeen !== undefined && current?.spki !== spki &&
+    pending?.spki !== spki;
+  if (renewed || seenFor > JOIN_REPEAT_MS) {
+    return refuse("already-joined", `the key is node ${node.id} already`);
+  }
   return decideRenewal({ cluster, node, spki, issuerKeyId, now });
 }
 

@@ -25,6 +25,8 @@ export interface HttpApiParts {
   identify(facts: PeerFacts): Promise<Peer>;
   /** Answers the operator of this machine: the same data, without asking who. */
   answer(request: LocalRequest): Promise<LocalAnswer>;
+  /** Told of every refusal, for the log. */
+  refused(error: SwarmdError, facts?: PeerFacts): void;
 }
 
 /**
@@ -45,6 +47,7 @@ export async function answerRemotely(
     : { kind: "anonymous" };
   const refusal = refusalOf(peer, request.path);
   if (refusal) {
+    parts.refused(refusal, request.facts);
     return await answerLocally(request, () => Promise.reject(refusal));
   }
   if (readers === undefined) {

@@ -201,11 +201,13 @@ export class Issuance {
   ): IssuanceDecision {
     const redemption = view.get("redemption", request.spkiHash);
     const node = redemption && view.get("node", redemption.nodeId);
+    const holder = this.#holders.holderOf(request.spkiHash);
     return decideJoin({
       ...this.#circumstances(view),
       tokenId: request.tokenId,
       ...(redemption && { redemption }),
       ...(node && { node }),
+      ...(holder !== undefined && { holder }),
     });
   }
 

@@ -122,6 +122,7 @@ function connectionOf(tls: Deno.TlsConn, dial: VerifiedDial): Connection {
     remote: { host, port },
     tlsVersion: "",
     resumed: false, // each dial has a configuration of its own
+    // The runtime verified the whole chain, and shows no more of it
     presented: [leaf],
   };
   return new DenoConnection(tls, { facts, clock: dial.clock });

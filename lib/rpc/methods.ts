@@ -35,7 +35,7 @@ export const METHODS = {
   "ca.root": {
     params: schema.caRootParams,
     result: schema.caRootResult,
-    callers: ["anonymous", "recovering"],
+    callers: ["anonymous"],
     carriage: "connection",
     audited: false,
     idempotent: true,

@@ -5,8 +5,16 @@ const MAX_TEXT = 256;
 
 const text = z.string().check(z.maxLength(MAX_TEXT));
 const id = z.string().check(z.regex(/^[0-9a-z]{25}$/));
+/** Canonical (RFC 4648 §3.5): the bits that no byte needs are zero. */
+const BASE64_REGEXP =
+  /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$/;
 const base64 = (maxBytes: number) =>
-  z.string().check(z.maxLength(Math.ceil(maxBytes / 3) * 4));
+  z.string().check(
+    z.maxLength(Math.ceil(maxBytes / 3) * 4),
+    z.regex(BASE64_REGEXP),
+  );
+/** 16 to 32 bytes: never guessed, never a flood. */
+const nonce = base64(32).check(z.minLength(24));
 const count = z.number().check(z.int(), z.gte(0));
 /** A SHA-256 as people see it. */
 const digest = z.string().check(z.regex(/^sha256:[0-9a-f]{64}$/));
@@ -31,7 +39,7 @@ export const helloParams = z.object({
   /** Digest of the trust bundle that the caller verified this server with. */
   bundle: z.optional(digest),
   /** Asks the manager to prove that it knows a token, before it is sent. */
-  prove: z.optional(z.object({ token: id, nonce: base64(32) })),
+  prove: z.optional(z.object({ token: id, nonce })),
 });
 
 /** Answer to `hello`. */

@@ -21,14 +21,16 @@ export interface HeartOptions {
  */
 export class Heart {
   readonly #options: HeartOptions;
+  readonly #periodMs: number;
   #answeredAt: number;
   #cancel: () => void = () => {};
 
   constructor(options: HeartOptions) {
     this.#options = options;
+    this.#periodMs = bounded(options.heartbeatMs);
     this.#answeredAt = options.clock.monotonic();
     options.beat();
-    this.#next(options.heartbeatMs);
+    this.#next(this.#periodMs);
   }
 
   /** The manager answered; it may say when it wants the next beat. */
@@ -44,16 +46,19 @@ export class Heart {
   #next(afterMs: number): void {
     this.#cancel();
     const { clock } = this.#options;
-    // Whatever a manager wishes, beats are neither a flood nor forgotten.
-    const boundedMs = Math.min(DAY, Math.max(MIN_PERIOD, afterMs));
-    this.#cancel = clock.schedule(boundedMs, () => this.#due());
+    this.#cancel = clock.schedule(bounded(afterMs), () => this.#due());
   }
 
   #due(): void {
-    const { clock, heartbeatMs, beat, silent } = this.#options;
+    const { clock, beat, silent } = this.#options;
     const silentMs = clock.monotonic() - this.#answeredAt;
-    if (silentMs > silenceLimit(heartbeatMs)) return silent();
-    this.#next(heartbeatMs);
+    if (silentMs > silenceLimit(this.#periodMs)) return silent();
+    this.#next(this.#periodMs);
     beat();
   }
+}
+
+/** Whatever a manager wishes, beats are neither a flood nor forgotten. */
+function bounded(periodMs: number): number {
+  return Math.min(DAY, Math.max(MIN_PERIOD, periodMs));
 }

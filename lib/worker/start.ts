@@ -1,6 +1,7 @@
-import { SwarmdError } from "../base/errors.ts";
+import { describeError, SwarmdError } from "../base/errors.ts";
 import { formatTime } from "../base/time.ts";
 import type { JoinToken } from "../pki/join_token.ts";
+import type { StoredIdentity } from "../pki/identity_store.ts";
 import { formatDigest } from "../pki/root_digest.ts";
 import { issuedFacts } from "../pki/issued_facts.ts";
 import type { Endpoint } from "../rpc/connection.ts";
@@ -56,15 +57,33 @@ export async function startWorker(
 }
 
 async function loadPresent(
-  { identity, crypto, clock }: WorkerPorts,
+  ports: WorkerPorts,
   state: WorkerState,
 ): Promise<Present | undefined> {
+  const { identity, crypto, clock } = ports;
   const stored = await identity.load();
   if (!stored) return undefined;
+  await forgetUsedKey(ports, stored);
   const held = await readStored(crypto, stored, { now: clock.now() });
   const membership = state.of(held.nodeId);
   if (!membership) return { held };
   return { held: { ...held, issuedAt: membership.issuedAt }, membership };
+}
+
+/**
+ * A kill after an identity was saved leaves its key staged as well. To join
+ * with it once more would be to ask for a node that is long in use, or gone.
+ */
+async function forgetUsedKey(
+  { identity, logger }: WorkerPorts,
+  { keyPem }: StoredIdentity,
+): Promise<void> {
+  try {
+    const staged = await identity.loadStagedKey();
+    if (staged?.keyPem === keyPem) await identity.dropStagedKey();
+  } catch (error) {
+    logger.warn("Cannot forget a staged key", { error: describeError(error) });
+  }
 }
 
 function resume(

@@ -44,10 +44,9 @@ export class Relay implements AsyncDisposable {
     return this.#accepted;
   }
 
-  /** Where connections go from now on; those that are open are cut. */
+  /** Where new connections go from now on. */
   turnTo(target: number): void {
     this.#target = target;
-    this.cut();
   }
 
   /** Cuts what is open. */

@@ -103,6 +103,11 @@ export class SimCrypto implements Crypto {
   }
 }
 
+/** The public half of a private key of the fake. */
+export function spkiOf(pkcs8: Bytes): Bytes {
+  return pairOf(pkcs8.slice(PKCS8_START.length)).spki;
+}
+
 class SimPrivateKey implements PrivateKey {
   readonly brand = "private-key";
   readonly secret: Bytes;

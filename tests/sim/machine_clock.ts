@@ -1,10 +1,8 @@
-import { type Clock, HOUR, MINUTE, SECOND } from "../../lib/base/time.ts";
+import { type Clock, MINUTE, SECOND } from "../../lib/base/time.ts";
 import type { Planned, VirtualClock } from "./virtual_clock.ts";
 
 /** Delays of loops that only look at the wall clock, again and again. */
 const LOOKS: ReadonlySet<number> = new Set([30 * SECOND, MINUTE]);
-/** How late such a look may be when nothing happened, in milliseconds. */
-const MAX_LOOK = 6 * HOUR;
 
 /** When the simulation begins, on clocks that are right. */
 export const START = Date.UTC(2026, 0, 1);
@@ -25,11 +23,13 @@ interface Timer {
  *
  * A loop that looks at the wall clock every minute would be 105 million events
  * a year for 200 machines. A look that is planned by the one before is put off,
- * each time twice as long, up to 6 h; a step or the end of a sleep brings it
+ * each time twice as long, up to a limit; a step or the end of a sleep brings it
  * back to where it belongs. So what it would have seen, it sees in time.
  */
 export class MachineClock {
   readonly #clock: VirtualClock;
+  /** How late a look may be when nothing has happened, in milliseconds. */
+  readonly #maxLookMs: number;
   readonly #looks = new Set<Timer>();
   #offset = 0;
   #slept = 0;
@@ -38,8 +38,9 @@ export class MachineClock {
   #parked: Timer[] = [];
   #lastLook: { readonly event: number; readonly timer: Timer } | undefined;
 
-  constructor(clock: VirtualClock) {
+  constructor(clock: VirtualClock, maxLookMs: number) {
     this.#clock = clock;
+    this.#maxLookMs = maxLookMs;
   }
 
   /** How far the wall clock is ahead of the truth, in milliseconds. */
@@ -105,7 +106,8 @@ export class MachineClock {
     const last = this.#lastLook;
     const goesOn = last?.event === this.#clock.events &&
       last.timer.delayMs === delayMs;
-    return goesOn ? Math.min(MAX_LOOK, 2 * last.timer.lookMs) : delayMs;
+    if (!goesOn) return delayMs;
+    return Math.max(delayMs, Math.min(this.#maxLookMs, 2 * last.timer.lookMs));
   }
 
   #plan(timer: Timer): void {

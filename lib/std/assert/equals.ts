@@ -2,9 +2,6 @@ import { describeDifference } from "./diff.ts";
 import { equal } from "./equal.ts";
 import { AssertionError, failure } from "./truth.ts";
 
-/** What is compared as a whole, not by its properties. */
-const WHOLE = [Date, RegExp, Map, Set, Uint8Array, URL] as const;
-
 /** Fails unless the values are deeply equal. */
 export function assertEquals<T>(actual: T, expected: T, msg?: string): void {
   if (equal(actual, expected)) return;
@@ -48,40 +45,6 @@ export function assertArrayIncludes<T>(
     `Want ${Deno.inspect(actual)} to include ${Deno.inspect(missing)}`,
     msg,
   );
-}
-
-/** Fails unless the object has at least the content of the other, deeply. */
-export function assertObjectMatch(
-  // deno-lint-ignore no-explicit-any
-  actual: Record<PropertyKey, any>,
-  expected: Record<PropertyKey, unknown>,
-  msg?: string,
-): void {
-  assertEquals(pick(actual, expected), pick(expected, expected), msg);
-}
-
-/**
- * The part of a value that another one speaks of. Instances become plain
- * objects, so that an error can be matched by its fields.
- */
-function pick(actual: unknown, expected: unknown): unknown {
-  if (Array.isArray(actual) && Array.isArray(expected)) {
-    return expected.slice(0, actual.length).map((wanted, i) =>
-      pick(actual[i], wanted)
-    );
-  }
-  if (!isRecord(actual) || !isRecord(expected)) return actual;
-  const keys = Reflect.ownKeys(expected).filter((key) =>
-    Object.hasOwn(actual, key)
-  );
-  return Object.fromEntries(
-    keys.map((key) => [key, pick(actual[key], expected[key])]),
-  );
-}
-
-function isRecord(value: unknown): value is Record<PropertyKey, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) &&
-    !WHOLE.some((type) => value instanceof type);
 }
 
 function different(

@@ -14,18 +14,13 @@ export {
   assertArrayIncludes,
   assertEquals,
   assertNotEquals,
-  assertObjectMatch,
   assertStrictEquals,
 } from "./equals.ts";
 export { assertRejects, assertThrows } from "./throws.ts";
 export {
   assert,
-  assertExists,
   assertFalse,
   assertInstanceOf,
-  AssertionError,
   assertMatch,
   assertStringIncludes,
-  fail,
-  unreachable,
 } from "./truth.ts";

@@ -19,15 +19,6 @@ export function assertFalse(expr: unknown, msg = ""): asserts expr is Falsy {
   if (expr) throw new AssertionError(msg);
 }
 
-/** Fails when the value is `null` or `undefined`. */
-export function assertExists<T>(
-  actual: T,
-  msg?: string,
-): asserts actual is NonNullable<T> {
-  if (actual !== undefined && actual !== null) return;
-  throw failure(`Want a value, have ${actual}`, msg);
-}
-
 /** Fails unless the value is an instance of the class. */
 export function assertInstanceOf<
   // deno-lint-ignore no-explicit-any
@@ -62,16 +53,6 @@ export function assertStringIncludes(
 ): void {
   if (actual.includes(expected)) return;
   throw failure(`Want text that contains "${expected}", have "${actual}"`, msg);
-}
-
-/** Fails. */
-export function fail(msg?: string): never {
-  throw failure("Failed on purpose", msg);
-}
-
-/** Fails where the program is never expected to come. */
-export function unreachable(msg?: string): never {
-  throw failure("Came where nothing should come", msg);
 }
 
 /** The error of an assertion, with the caller's own words at the end. */

@@ -1,0 +1,278 @@
+import type { Bytes } from "../../lib/base/bytes.ts";
+import { fromBase64 } from "../../lib/base/bytes.ts";
+import type { LogFields, Logger } from "../../lib/base/logger.ts";
+import { newId } from "../../lib/base/random.ts";
+import type { ClusterRecord } from "../../lib/cluster/cluster.ts";
+import type { NodeDescription, NodeRecord } from "../../lib/cluster/node.ts";
+import { promotePending } from "../../lib/cluster/node.ts";
+import { CLUSTER, type Store } from "../../lib/cluster/store.ts";
+import { type Authority, openAuthority } from "../../lib/manager/authority.ts";
+import { makeCluster } from "../../lib/manager/bootstrap.ts";
+import { DrillDesk } from "../../lib/manager/drill_desk.ts";
+import { Frontdesk } from "../../lib/manager/frontdesk.ts";
+import { Gatekeeper } from "../../lib/manager/gatekeeper.ts";
+import { Handlers } from "../../lib/manager/handlers.ts";
+import { Issuance } from "../../lib/manager/issuance.ts";
+import { OwnIdentity, type Serving } from "../../lib/manager/own_identity.ts";
+import { Tokens } from "../../lib/manager/tokens.ts";
+import { createCsr } from "../../lib/pki/csr.ts";
+import type { KeyPair } from "../../lib/pki/crypto.ts";
+import type { Role } from "../../lib/pki/profile.ts";
+import type { Signer } from "../../lib/pki/signer.ts";
+import type { IssuedResult } from "../../lib/rpc/schemas.ts";
+import { localSigner } from "../../lib/signer/local.ts";
+import { FakeClock, turn } from "../fakes/clock.ts";
+import { SimCrypto } from "../fakes/sim_crypto.ts";
+import { StoreDisk } from "../fakes/store_disk.ts";
+import { StreamRandom } from "../fakes/stream_random.ts";
+import { SimDisk } from "../sim/sim_disk.ts";
+import { Caller } from "./caller.ts";
+
+export const NOW = Date.UTC(2026, 0, 1);
+export const DESCRIPTION: NodeDescription = {
+  hostname: "h",
+  os: "linux",
+  arch: "x86_64",
+  version: "1",
+};
+/** No disk that fails. */
+export const CALM = {
+  before: () => Promise.resolve(),
+  after: () => Promise.resolve(),
+};
+
+/** What a cluster is made with. */
+export interface HouseOptions {
+  /** Default: 90 days. */
+  readonly leafLifeMs?: number;
+  readonly drill?: boolean;
+  /** Of the seeded randomness: another house is another cluster. */
+  readonly label?: string;
+  readonly clock?: FakeClock;
+}
+
+/** A node that got a certificate. */
+export interface TestNode {
+  readonly id: string;
+  readonly key: KeyPair;
+  /** As it presents them. */
+  readonly chain: readonly Bytes[];
+}
+
+/** One thing that was logged. */
+export interface Logged {
+  readonly level: string;
+  readonly message: string;
+  readonly fields: LogFields;
+}
+
+/** The parts of a manager, without its loops, on fakes. */
+export class House {
+  readonly clock: FakeClock;
+  readonly random: StreamRandom;
+  readonly crypto: SimCrypto;
+  readonly disk = new StoreDisk();
+  readonly ownDisk = new SimDisk();
+  readonly store: Store;
+  readonly logged: Logged[] = [];
+  readonly logger: Logger = loggerTo(this.logged);
+  readonly clusterKey: Bytes;
+  /** Replaced by tests that sign in another way. */
+  signer!: Signer;
+  authority!: Authority;
+  issuance!: Issuance;
+  own!: OwnIdentity;
+  serving!: Serving;
+  tokens!: Tokens;
+  drill!: DrillDesk;
+  gatekeeper!: Gatekeeper;
+  desk!: Frontdesk;
+
+  private constructor({ label = "house", clock }: HouseOptions) {
+    this.clock = clock ?? new FakeClock(NOW, turn);
+    this.random = new StreamRandom(label);
+    this.crypto = new SimCrypto(new StreamRandom(`${label} crypto`));
+    this.clusterKey = this.random.bytes(32);
+    this.store = this.disk.open();
+  }
+
+  static async open(options: HouseOptions = {}): Promise<House> {
+    const house = new House(options);
+    await makeCluster(house.store, {
+      crypto: house.crypto,
+      random: house.random,
+      now: house.clock.now(),
+      clusterKey: house.clusterKey,
+      leafLifeMs: options.leafLifeMs ?? 90 * 86_400_000,
+      drill: options.drill ?? false,
+    });
+    house.authority = await openAuthority({ ...house, keyRing: house.keyRing });
+    house.signer = localSigner(house.crypto, house.authority);
+    await house.#furnish();
+    return house;
+  }
+
+  get keyRing(): ReadonlyMap<number, Bytes> {
+    return new Map([[1, this.clusterKey]]);
+  }
+
+  get cluster(): ClusterRecord {
+    const cluster = this.store.view((view) => view.get("cluster", CLUSTER));
+    if (cluster) return cluster;
+    throw new Error("There is no cluster");
+  }
+
+  get nodes(): readonly NodeRecord[] {
+    return this.store.view((view) => [...view.list("node")]);
+  }
+
+  /** The manager's own record. */
+  get manager(): NodeRecord {
+    const manager = this.nodes.find((each) => each.role === "manager");
+    if (manager) return manager;
+    throw new Error("There is no manager");
+  }
+
+  node(id: string): NodeRecord {
+    const node = this.store.view((view) => view.get("node", id));
+    if (node) return node;
+    throw new Error(`There is no node ${id}`);
+  }
+
+  /** Changes a record as an operator would. */
+  async change(id: string, change: Partial<NodeRecord>): Promise<void> {
+    const next = { ...this.node(id), ...change };
+    await this.store.update((tx) => tx.put("node", id, next));
+    await turn();
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.store.update((tx) => tx.remove("node", id));
+    await turn();
+  }
+
+  async join(key: KeyPair, role: Role = "worker"): Promise<IssuedResult> {
+    return await this.issuance.join({
+      tokenId: this.cluster.tokens[role].id,
+      csr: await createCsr(this.crypto, key),
+      description: DESCRIPTION,
+      by: "10.0.0.9",
+    });
+  }
+
+  /** A node that joined, and was not seen yet. */
+  async addNode(role: Role = "worker"): Promise<TestNode> {
+    const key = await this.crypto.generateKey();
+    return asNode(key, await this.join(key, role));
+  }
+
+  /** A node that is there. */
+  async addSeenNode(role: Role = "worker"): Promise<TestNode> {
+    const added = await this.addNode(role);
+    await this.seen(added.id);
+    return added;
+  }
+
+  /** As if a connection had presented the pending certificate. */
+  async seen(id: string): Promise<void> {
+    const { node } = promotePending(this.node(id), this.clock.now());
+    await this.change(id, node);
+  }
+
+  /** The next certificate of a node, with a key of its own. */
+  async renew(node: Pick<TestNode, "id">): Promise<TestNode> {
+    await this.clock.advance(1_000);
+    const key = await this.crypto.generateKey();
+    const csr = await createCsr(this.crypto, key);
+    const request = { csr, nodeId: node.id, by: node.id };
+    return asNode(key, await this.issuance.renew(request));
+  }
+
+  /** Opens a connection that presents certificates, or none. */
+  connect(presented: readonly Bytes[] = [], host = "10.0.0.9"): Caller {
+    const remote = { host, port: 40_000 };
+    const caller = new Caller(this.clock, { remote, presented });
+    this.desk.accept(caller.pipe.near);
+    return caller;
+  }
+
+  async audited(): Promise<readonly string[]> {
+    const entries = await this.store.entries("audit", {
+      after: 0,
+      limit: 1_000,
+    });
+    return entries.map((entry) => entry.action);
+  }
+
+  newId(): string {
+    return newId(this.random);
+  }
+
+  async #furnish(): Promise<void> {
+    const parts = { ...this, logger: this.logger };
+    const signer = this.#signs();
+    this.issuance = new Issuance({
+      ...parts,
+      signer,
+      managerNames: { dnsNames: [], ipAddresses: [] },
+    });
+    const nodeId = this.manager.id;
+    this.own = new OwnIdentity({
+      ...parts,
+      identity: this.ownDisk.open(CALM),
+      issuance: this.issuance,
+      root: this.authority.root,
+      nodeId,
+    });
+    this.serving = await this.own.open();
+    this.tokens = new Tokens({ ...parts, keyRing: this.keyRing });
+    this.drill = new DrillDesk(parts);
+    const anchors = [this.authority.root];
+    this.gatekeeper = new Gatekeeper({
+      ...parts,
+      anchors: () => anchors,
+      intermediates: () => [],
+    });
+    const { issuance, tokens, drill, gatekeeper } = this;
+    this.desk = new Frontdesk({
+      ...parts,
+      gatekeeper,
+      tokens,
+      handlers: new Handlers({ ...parts, issuance, tokens, drill }),
+      version: "1",
+      nodeId,
+      leafFingerprint: () => this.serving.certificate.fingerprint,
+    });
+  }
+
+  /** Whoever signs at the moment. */
+  #signs(): Signer {
+    const present = () => this.signer;
+    return {
+      get issuer() {
+        return present().issuer;
+      },
+      get intermediates() {
+        return present().intermediates;
+      },
+      issue: (profile, csr) => present().issue(profile, csr),
+    };
+  }
+}
+
+/** A node from the answer that made it. */
+export function asNode(key: KeyPair, answer: IssuedResult): TestNode {
+  return { id: answer.node, key, chain: answer.chain.map(fromBase64) };
+}
+
+function loggerTo(logged: Logged[]): Logger {
+  const to = (level: string) => (message: string, fields: LogFields = {}) => {
+    logged.push({ level, message, fields });
+  };
+  return {
+    debug: to("debug"),
+    info: to("info"),
+    warn: to("warn"),
+    error: to("error"),
+  };
+}

@@ -1,0 +1,116 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { hasCode, SwarmdError } from "../../lib/base/errors.ts";
+import type { NodePeer, Peer } from "../../lib/cluster/admission.ts";
+import { authorize } from "../../lib/rpc/authorize.ts";
+import { type Method, METHODS } from "../../lib/rpc/methods.ts";
+
+/** Who may call what. A new method does not type-check until it stands here. */
+const ALLOWED: Readonly<Record<Method, readonly string[]>> = {
+  "hello": ["anonymous", "recovering", "worker", "manager"],
+  "ca.root": ["anonymous"],
+  "join": ["anonymous"],
+  "heartbeat": ["worker", "manager"],
+  "node.register": ["worker", "manager"],
+  "node.renew": ["worker", "manager"],
+  "drill.number": ["worker", "manager"],
+};
+
+const NODE = "n".repeat(25);
+
+function nodePeer(
+  role: NodePeer["role"],
+  shown: NodePeer["certificate"],
+): NodePeer {
+  return {
+    kind: "node",
+    nodeId: NODE,
+    role,
+    certificate: shown,
+    fingerprint: "print",
+    notAfter: 1,
+  };
+}
+
+/** Every kind of peer, and the code of a denial. */
+const PEERS: readonly {
+  readonly name: string;
+  readonly peer: Peer;
+  readonly caller?: string;
+  readonly denied: string;
+}[] = [
+  {
+    name: "anonymous",
+    peer: { kind: "anonymous" },
+    caller: "anonymous",
+    denied: "anonymous",
+  },
+  ...(["expired", "replaced", "newer-than-store"] as const).map((reason) => ({
+    name: `recovering: ${reason}`,
+    peer: { kind: "recovering", nodeId: NODE, reason, message: "m" } as const,
+    caller: "recovering",
+    denied: reason,
+  })),
+  ...(["worker", "manager"] as const).flatMap((role) => [
+    ...(["current", "pending"] as const).map((shown) => ({
+      name: `${role} by ${shown}`,
+      peer: nodePeer(role, shown),
+      caller: role,
+      denied: "role",
+    })),
+    // It may finish what runs, and starts nothing.
+    {
+      name: `${role} by previous`,
+      peer: nodePeer(role, "previous"),
+      denied: "replaced",
+    },
+  ]),
+  ...(["unverified-chain", "removed", "suspended"] as const).map((code) => ({
+    name: `refused: ${code}`,
+    peer: { kind: "refused", code, message: "m" } as const,
+    denied: code,
+  })),
+];
+
+Deno.test("authorize() lets exactly those call whom the table names", () => {
+  let allowed = 0;
+  for (const method of Object.keys(METHODS)) {
+    const callers = ALLOWED[method as Method];
+    assert(callers, `who may call ${method} is not decided`);
+    for (const { name, peer, caller = "", denied } of PEERS) {
+      const may = callers.includes(caller);
+      if (may) {
+        allowed++;
+        assertEquals(authorize(peer, method), method);
+        continue;
+      }
+      const error = assertThrows(() => authorize(peer, method), SwarmdError);
+      // A previous certificate is a good reason too where the role is none.
+      const codes = [denied, ...(name.endsWith("previous") ? ["role"] : [])];
+      assert(codes.includes(error.code), `${name}, ${method}: ${error.code}`);
+      assert(error.message.includes(method));
+    }
+  }
+  // hello: 8 kinds; ca.root, join: 1 each; the four others: 4 each.
+  assertEquals(allowed, 8 + 2 + 16);
+});
+
+Deno.test("authorize() knows no method that the table does not hold", () => {
+  const names = [
+    "toString",
+    "__proto__",
+    "constructor",
+    "hasOwnProperty",
+    "Hello",
+    "hello ",
+    "",
+    "recover",
+    "node.renew-now",
+  ];
+  for (const name of names) {
+    for (const { peer, name: who } of PEERS) {
+      const error = assertThrows(() => authorize(peer, name), SwarmdError);
+      const unknown = hasCode(error, "unknown-method");
+      assertEquals(unknown, peer.kind !== "refused", `${who}, "${name}"`);
+    }
+  }
+});

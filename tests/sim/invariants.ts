@@ -1,0 +1,156 @@
+import { toHex } from "../../lib/base/bytes.ts";
+import type { CertificateRecord, NodeRecord } from "../../lib/cluster/node.ts";
+import type { Change } from "../../lib/cluster/store.ts";
+import { decodePem } from "../../lib/pki/pem.ts";
+import type { StoredIdentity } from "../../lib/pki/identity_store.ts";
+import { sha256 } from "../fakes/sha256.ts";
+import { spkiOf } from "../fakes/sim_crypto.ts";
+import type { WorkerMachine } from "./worker_machine.ts";
+
+/**
+ * What must never happen (trust.md §8), checked after each step that touched a
+ * node. It keeps its own copy of the records, from what was committed.
+ */
+export class Invariants {
+  readonly #fail: (text: string) => void;
+  readonly records = new Map<string, NodeRecord>();
+  readonly removed = new Set<string>();
+  readonly #issued = new Set<string>();
+  /** Node of every certificate and key that was ever accepted. */
+  readonly #holders = new Map<string, string>();
+  /** The machine that became a node when it joined. */
+  readonly #machines = new Map<string, WorkerMachine>();
+
+  constructor(fail: (text: string) => void) {
+    this.#fail = fail;
+  }
+
+  /** Certificates that were issued. */
+  get issued(): number {
+    return this.#issued.size;
+  }
+
+  committed(changes: readonly Change[]): void {
+    for (const change of changes) {
+      if (change.kind === "audit") this.#audited(change.entry);
+    }
+    for (const change of changes) {
+      if (change.kind !== "node") continue;
+      if (change.after) this.#written(change.after);
+      else this.#gone(change.id);
+    }
+  }
+
+  /** A machine became a node. */
+  joined(machine: WorkerMachine, nodeId: string): void {
+    const before = this.#machines.get(nodeId);
+    if (before && before !== machine) {
+      this.#fail(
+        `Invariant 1: ${before.name} and ${machine.name} joined as ${nodeId}`,
+      );
+    }
+    this.#machines.set(nodeId, machine);
+    this.checkDisk(machine);
+  }
+
+  /** Invariant 2: what lies on the disk is whole, and is accepted. */
+  checkDisk(machine: WorkerMachine): void {
+    const { identity } = machine.disk;
+    if (!identity || machine.spoilt !== undefined || machine.retired) return;
+    const { fingerprint, spki } = readPems(identity);
+    const holder = this.#holders.get(fingerprint);
+    const record = this.records.get(holder ?? "");
+    const known = record && certificatesOf(record)
+      .find((certificate) => certificate.fingerprint === fingerprint);
+    if (!holder || !record || !known) {
+      return this.#fail(
+        `Invariant 2: the disk of ${machine.name} holds a certificate that no manager accepts (node ${holder})`,
+      );
+    }
+    if (known.spki !== spki) {
+      this.#fail(`Invariant 2: the disk of ${machine.name} holds another key`);
+    }
+    if (known === record.certificates.previous) {
+      this.#fail(
+        `Invariant 2: the disk of ${machine.name} holds a certificate that was replaced`,
+      );
+    }
+  }
+
+  /** The record's view of the certificate on a machine's disk. */
+  certificateOf(machine: WorkerMachine): CertificateRecord | undefined {
+    const { identity } = machine.disk;
+    if (!identity) return undefined;
+    const { fingerprint } = readPems(identity);
+    const record = this.records.get(this.#holders.get(fingerprint) ?? "");
+    return record && certificatesOf(record)
+      .find((certificate) => certificate.fingerprint === fingerprint);
+  }
+
+  #audited(entry: { action: string; fingerprint?: string; node?: string }) {
+    if (entry.action !== "issued") return;
+    const { fingerprint, node } = entry;
+    if (fingerprint) this.#issued.add(fingerprint);
+    if (node !== undefined && this.removed.has(node)) {
+      this.#fail(`Invariant 3: removed node ${node} got a certificate`);
+    }
+  }
+
+  #written(record: NodeRecord): void {
+    if (this.removed.has(record.id)) {
+      this.#fail(`Invariant 3: removed node ${record.id} came back`);
+    }
+    this.records.set(record.id, record);
+    for (const certificate of certificatesOf(record)) {
+      this.#accepted(certificate, record.id);
+    }
+    const machine = this.#machines.get(record.id);
+    if (machine) this.checkDisk(machine);
+  }
+
+  #gone(nodeId: string): void {
+    this.records.delete(nodeId);
+    this.removed.add(nodeId);
+  }
+
+  #accepted({ fingerprint, spki }: CertificateRecord, nodeId: string): void {
+    if (!this.#issued.has(fingerprint)) {
+      this.#fail(
+        `Invariant 4: ${fingerprint} of ${nodeId} is not in the audit log`,
+      );
+    }
+    for (const held of [fingerprint, spki]) {
+      const holder = this.#holders.get(held) ?? nodeId;
+      if (holder !== nodeId) {
+        this.#fail(`Invariant 1: ${held} is of ${holder} and of ${nodeId}`);
+      }
+      this.#holders.set(held, nodeId);
+    }
+  }
+}
+
+function certificatesOf({ certificates }: NodeRecord): CertificateRecord[] {
+  const { current, pending, previous } = certificates;
+  return [current, pending, previous].filter((each) => each !== undefined);
+}
+
+interface Prints {
+  readonly fingerprint: string;
+  readonly spki: string;
+}
+
+const known = new WeakMap<StoredIdentity, Prints>();
+
+function readPems(identity: StoredIdentity): Prints {
+  const before = known.get(identity);
+  if (before) return before;
+  const [leaf = new Uint8Array()] = decodePem(
+    identity.certificatePem,
+    "CERTIFICATE",
+  );
+  const [pkcs8 = new Uint8Array()] = decodePem(identity.keyPem, "PRIVATE KEY");
+  const fingerprint = toHex(sha256(leaf));
+  const prints = { fingerprint, spki: toHex(sha256(spkiOf(pkcs8))) };
+  known.set(identity, prints);
+  return prints;
+}

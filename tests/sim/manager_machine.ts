@@ -1,0 +1,127 @@
+import type { Bytes } from "../../lib/base/bytes.ts";
+import type { Change, Store } from "../../lib/cluster/store.ts";
+import { openAuthority } from "../../lib/manager/authority.ts";
+import { makeCluster } from "../../lib/manager/bootstrap.ts";
+import { Manager } from "../../lib/manager/manager.ts";
+import type { ManagerPorts } from "../../lib/manager/ports.ts";
+import { type JoinToken, parseJoinToken } from "../../lib/pki/join_token.ts";
+import { localSigner } from "../../lib/signer/local.ts";
+import { StoreDisk } from "../fakes/store_disk.ts";
+import { Machine, type Surroundings } from "./machine.ts";
+import { SimDesk } from "./numbers.ts";
+import type { Host } from "./pipe.ts";
+import type { SimProcess } from "./process.ts";
+
+/** The port that it listens on. */
+export const PORT = 2377;
+
+/** What the manager's machine needs besides. */
+export interface ManagerSurroundings extends Surroundings {
+  readonly heartbeatMs: number;
+  readonly leafLifeMs: number;
+  readonly committed: (changes: readonly Change[]) => void;
+}
+
+/** A machine with a manager on it. */
+export class ManagerMachine extends Machine {
+  protected override readonly around: ManagerSurroundings;
+  readonly #storeDisk = new StoreDisk();
+  readonly #keyRing: ReadonlyMap<number, Bytes>;
+  manager: Manager | undefined;
+  /** While a process runs. */
+  store: Store | undefined;
+  /** Known once it has served. */
+  token: JoinToken | undefined;
+
+  constructor(around: ManagerSurroundings, host: Host) {
+    super(around, host);
+    this.around = around;
+    this.#keyRing = new Map([[1, host.random.bytes(32)]]);
+  }
+
+  /** What listeners of the store threw. */
+  get reported(): readonly unknown[] {
+    return this.#storeDisk.reported;
+  }
+
+  protected override async run(process: SimProcess): Promise<void> {
+    const { crypto } = process;
+    const store = this.#openStore(process);
+    this.store = store;
+    await this.#makeOnce(process, store);
+    const parts = { store, crypto, keyRing: this.#keyRing };
+    const authority = await openAuthority(parts);
+    const signer = localSigner(crypto, authority);
+    const manager = this.#open({ ...this.#ports(process), store, signer });
+    await manager.run(process.stop.signal, async () => {
+      this.token = parseJoinToken(await manager.tokens.show("worker"));
+      if (process.alive) this.manager = manager;
+      this.works();
+    });
+  }
+
+  protected override forget(): void {
+    this.manager = undefined;
+    this.store = undefined;
+  }
+
+  protected override wrote(): void {}
+
+  /** Each commit is a write like any other: a crash comes before or after it. */
+  #openStore({ disk }: SimProcess): Store {
+    this.#storeDisk.before = () => disk.before("commit");
+    this.#storeDisk.after = async (changes) => {
+      this.around.committed(changes);
+      await disk.after("commit");
+    };
+    return this.#storeDisk.open();
+  }
+
+  async #makeOnce(process: SimProcess, store: Store): Promise<void> {
+    if (store.view((view) => view.count("cluster")) > 0) return;
+    const { crypto, random, clock } = process;
+    const { heartbeatMs, leafLifeMs } = this.around;
+    await makeCluster(store, {
+      crypto,
+      random,
+      now: clock.now(),
+      clusterKey: this.#keyRing.get(1) ?? new Uint8Array(),
+      leafLifeMs,
+      heartbeatMs,
+      drill: true,
+    });
+  }
+
+  #ports(process: SimProcess): Omit<ManagerPorts, "store" | "signer"> {
+    const { network, log } = this.around;
+    return {
+      clock: process.clock,
+      random: process.random,
+      crypto: process.crypto,
+      logger: log.logger(this.name),
+      identity: this.disk.open(process.disk),
+      listen: (credentials, accept) =>
+        Promise.resolve(
+          network.listen({ process, port: PORT, credentials, accept }),
+        ),
+    };
+  }
+
+  #open(ports: ManagerPorts): Manager {
+    const { numbers, numbersMs } = this.around;
+    const { clock } = ports;
+    return new Manager({
+      ports,
+      settings: {
+        version: "1.0.0",
+        hostname: this.name,
+        os: "linux",
+        arch: "x86_64",
+        advertise: [{ host: this.host.ip }],
+      },
+      keyRing: this.#keyRing,
+      event: (event) => this.log(`event ${event.event}`),
+      drill: new SimDesk({ clock, numbers, periodMs: numbersMs }),
+    });
+  }
+}

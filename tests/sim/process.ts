@@ -1,0 +1,103 @@
+import type { Clock } from "../../lib/base/time.ts";
+import { SimCrypto } from "../fakes/sim_crypto.ts";
+import { StreamRandom } from "../fakes/stream_random.ts";
+import type { Link, NetProcess } from "./link.ts";
+import type { MachineClock } from "./machine_clock.ts";
+import type { Host } from "./pipe.ts";
+import { type DiskEvents, diskFull } from "./sim_disk.ts";
+
+/** A write at which a process is to die. */
+export interface CrashPlan {
+  /** Counted from 1, from the start of the process. */
+  readonly write: number;
+  readonly when: "before" | "after";
+}
+
+/** How a process is made. */
+export interface ProcessOptions {
+  readonly host: Host;
+  readonly clock: MachineClock;
+  /** Tells its random numbers from those of every other process. */
+  readonly label: string;
+  readonly crashPlan: CrashPlan | undefined;
+  /** How writes behave on this machine now. */
+  readonly diskState: () => "good" | "full" | "flaky";
+  /** Its machine is to kill it, now. */
+  readonly crash: (why: string) => void;
+  /** A write has happened. */
+  readonly wrote: (what: string) => void;
+}
+
+const NEVER = new Promise<never>(() => {});
+
+/**
+ * What a process of either kind has. Killed, it leaves nothing but what its
+ * writes have done: its timers do not fire, its writes do not return.
+ */
+export class SimProcess implements NetProcess {
+  readonly host: Host;
+  readonly clock: Clock;
+  readonly random: StreamRandom;
+  readonly crypto: SimCrypto;
+  readonly links = new Set<Link>();
+  readonly stop = new AbortController();
+  readonly disk: DiskEvents;
+  readonly #options: ProcessOptions;
+  #alive = true;
+  #writes = 0;
+
+  constructor(options: ProcessOptions) {
+    const { host, clock, label } = options;
+    this.#options = options;
+    this.host = host;
+    this.clock = clock.forProcess(this);
+    this.random = new StreamRandom(label);
+    this.crypto = new SimCrypto(new StreamRandom(`${label} keys`));
+    this.disk = {
+      before: (what) => this.#beforeWrite(what),
+      after: (what) => this.#afterWrite(what),
+    };
+  }
+
+  get alive(): boolean {
+    return this.#alive;
+  }
+
+  kill(): void {
+    this.#alive = false;
+  }
+
+  async #beforeWrite(what: string): Promise<void> {
+    this.#writes++;
+    const write = this.#writes;
+    const { crashPlan, diskState } = this.#options;
+    await this.#diskTime();
+    if (!this.#alive) return await NEVER;
+    if (crashPlan?.write === write && crashPlan.when === "before") {
+      this.#options.crash(`before write ${write}, ${what}`);
+      return await NEVER;
+    }
+    if (diskState() === "full") throw diskFull();
+  }
+
+  async #afterWrite(what: string): Promise<void> {
+    if (!this.#alive) return await NEVER;
+    const { crashPlan, diskState, wrote } = this.#options;
+    wrote(what);
+    if (crashPlan?.write === this.#writes && crashPlan.when === "after") {
+      this.#options.crash(`after write ${this.#writes}, ${what}`);
+      return await NEVER;
+    }
+    // The change is there, and making it durable failed.
+    if (diskState() === "flaky") throw diskFull();
+  }
+
+  /** Often nothing, else up to 30 ms. */
+  #diskTime(): Promise<void> {
+    if (this.random.chance(0.3)) return Promise.resolve();
+    const delayMs = this.random.between(0, 30);
+    return new Promise((resolve) => {
+      this.clock.schedule(delayMs, resolve);
+    });
+  }
+}

@@ -1,0 +1,106 @@
+import type { JoinToken } from "../../lib/pki/join_token.ts";
+import type { Endpoint } from "../../lib/rpc/connection.ts";
+import type { WorkerEvent, WorkerPorts } from "../../lib/worker/ports.ts";
+import { startWorker } from "../../lib/worker/start.ts";
+import { Worker } from "../../lib/worker/worker.ts";
+import { Machine, type Surroundings } from "./machine.ts";
+import { SimApp } from "./numbers.ts";
+import type { Host } from "./pipe.ts";
+import type { SimProcess } from "./process.ts";
+
+/** What worker machines need besides. */
+export interface WorkerSurroundings extends Surroundings {
+  readonly managers: readonly Endpoint[];
+  readonly token: () => JoinToken;
+  /** A write has happened on this machine's disk. */
+  readonly wrote: (machine: WorkerMachine, what: string) => void;
+  readonly told: (machine: WorkerMachine, event: WorkerEvent) => void;
+}
+
+/** A machine with a worker on it. */
+export class WorkerMachine extends Machine {
+  protected override readonly around: WorkerSurroundings;
+  /** What tells this machine from a copy of its disk. */
+  readonly binding: string;
+  /** What its unit file says. */
+  command: "join" | "run" = "join";
+  /** Node that it became at its last join. */
+  nodeId: string | undefined;
+  worker: Worker | undefined;
+  /** Why nobody can expect that its identity is good, if so. */
+  spoilt: string | undefined;
+
+  constructor(
+    around: WorkerSurroundings,
+    { host, binding }: { readonly host: Host; readonly binding: string },
+  ) {
+    super(around, host);
+    this.around = around;
+    this.binding = binding;
+  }
+
+  /** Whether it believes to be connected. */
+  get connected(): boolean {
+    return this.worker?.uplink.connected ?? false;
+  }
+
+  protected override async run(process: SimProcess): Promise<void> {
+    const { managers, token, numbers, numbersMs } = this.around;
+    const ports = this.#ports(process);
+    const { signal } = process.stop;
+    const options = await startWorker(ports, {
+      stateDir: this.name,
+      signal,
+      ...(this.command === "join" && { join: { token: token(), managers } }),
+    });
+    const { clock } = ports;
+    const drill = new SimApp({ clock, numbers, periodMs: numbersMs });
+    const worker = await Worker.open({ ...options, drill });
+    if (!process.alive) return;
+    this.worker = worker;
+    this.nodeId = worker.held.nodeId;
+    await worker.run(signal);
+  }
+
+  protected override forget(): void {
+    this.worker = undefined;
+  }
+
+  protected override wrote(what: string): void {
+    this.around.wrote(this, what);
+  }
+
+  #ports(process: SimProcess): WorkerPorts {
+    const { network, log } = this.around;
+    const { binding } = this;
+    return {
+      clock: process.clock,
+      random: process.random,
+      crypto: process.crypto,
+      logger: log.logger(this.name),
+      identity: this.disk.open(process.disk),
+      dialer: network.dialer(process),
+      machine: {
+        hostname: this.name,
+        os: "linux",
+        arch: "x86_64",
+        binding,
+        is: (other) => other === binding,
+      },
+      version: "1.0.0",
+      event: (event) => {
+        if (process.alive) this.#told(event);
+      },
+    };
+  }
+
+  #told(event: WorkerEvent): void {
+    this.log(`event ${event.event} ${event.node}`);
+    if (event.event === "connected") this.works();
+    if (event.event === "joined") {
+      this.nodeId = event.node;
+      this.spoilt = undefined;
+    }
+    this.around.told(this, event);
+  }
+}

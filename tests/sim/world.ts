@@ -1,0 +1,172 @@
+import { MINUTE } from "../../lib/base/time.ts";
+import { StreamRandom } from "../fakes/stream_random.ts";
+import { SimCrypto } from "../fakes/sim_crypto.ts";
+import { Checks } from "./checks.ts";
+import { EventLog, timeText } from "./event_log.ts";
+import { Invariants } from "./invariants.ts";
+import type { Surroundings } from "./machine.ts";
+import { ManagerMachine, PORT } from "./manager_machine.ts";
+import { Network } from "./network.ts";
+import { Numbers } from "./numbers.ts";
+import type { Host } from "./pipe.ts";
+import type { Scenario } from "./scenario.ts";
+import { VirtualClock } from "./virtual_clock.ts";
+import { WorkerMachine, type WorkerSurroundings } from "./worker_machine.ts";
+
+/** What a simulation came to. */
+export interface Report {
+  readonly events: number;
+  readonly issued: number;
+  /** Numbers that applications read. */
+  readonly numbers: number;
+  readonly log: readonly string[];
+}
+
+/** One manager, its workers, the network between them, and who watches. */
+export class World {
+  readonly scenario: Scenario;
+  readonly random: StreamRandom;
+  readonly clock = new VirtualClock();
+  readonly log: EventLog;
+  readonly network: Network;
+  readonly numbers: Numbers;
+  readonly invariants: Invariants;
+  readonly manager: ManagerMachine;
+  readonly workers: WorkerMachine[] = [];
+  readonly #seed: number;
+  readonly #checks: Checks;
+  #failure: string | undefined;
+
+  constructor(
+    scenario: Scenario,
+    { seed, keepLog = false }: {
+      readonly seed: number;
+      readonly keepLog?: boolean;
+    },
+  ) {
+    this.scenario = scenario;
+    this.#seed = seed;
+    this.random = this.#stream("world");
+    this.log = new EventLog(this.clock, keepLog);
+    const { clock, log } = this;
+    const crypto = new SimCrypto(this.#stream("tls"));
+    const random = this.#stream("network");
+    this.network = new Network({ clock, log, crypto, random });
+    const fail = (text: string) => this.fail(text);
+    this.numbers = new Numbers({ fail, now: () => clock.now });
+    this.invariants = new Invariants(fail);
+    this.manager = this.#newManager();
+    for (let i = 0; i < scenario.workers; i++) this.addWorker();
+    this.#checks = new Checks(this);
+  }
+
+  /** Runs to the end. @throws {Error} that tells how to see it again */
+  async run(): Promise<Report> {
+    const { durationMs, startMs, checkMs } = this.scenario;
+    this.manager.start();
+    await this.#until(MINUTE);
+    for (const worker of this.workers) {
+      this.clock.after(this.random.between(0, startMs), () => worker.start());
+    }
+    this.#every(checkMs, () => this.#checks.look());
+    await this.#until(durationMs);
+    const { invariants: { issued }, numbers: { total }, clock, log } = this;
+    const { events } = clock;
+    return { events, issued, numbers: total, log: log.entries };
+  }
+
+  /** Something that must not happen has happened. */
+  fail(text: string): void {
+    if (this.#failure !== undefined) return;
+    this.clock.stopped = true;
+    this.log.add("FAILURE", text);
+    const about = this.workers.find(({ name, nodeId }) =>
+      text.includes(`${name} `) || (nodeId && text.includes(nodeId))
+    );
+    this.#failure = [
+      `${text}`,
+      `${this.scenario.name}, seed ${this.#seed}, at ${
+        timeText(this.clock.now)
+      }`,
+      `Again: SWARMD_SIM_SEED=${this.#seed} deno test -A tests/sim`,
+      ...(about
+        ? [`Last of ${about.name}:`, ...this.log.last(40, about.name)]
+        : []),
+      "Last of all:",
+      ...this.log.last(40),
+    ].join("\n");
+  }
+
+  /** Another machine, made ready and not started. */
+  addWorker(binding?: string): WorkerMachine {
+    const number = this.workers.length + 1;
+    const host = this.#newHost(`worker-${number}`, {
+      ip: `10.1.${number >> 8}.${number & 255}`,
+      latencyMs: this.random.between(1, 40),
+    });
+    const around: WorkerSurroundings = {
+      ...this.#around(),
+      managers: [{ host: this.manager.host.ip, port: PORT }],
+      token: () => this.manager.token ?? neverServed(),
+      wrote: (machine) => this.invariants.checkDisk(machine),
+      told: (machine, { event, node }) => {
+        if (event === "joined") this.invariants.joined(machine, node);
+      },
+    };
+    const worker = new WorkerMachine(around, {
+      host,
+      binding: binding ?? `binding of ${host.name}`,
+    });
+    this.workers.push(worker);
+    return worker;
+  }
+
+  #newManager(): ManagerMachine {
+    const host = this.#newHost("manager", { ip: "10.0.0.1", latencyMs: 1 });
+    const { heartbeatMs, leafLifeMs } = this.scenario;
+    return new ManagerMachine({
+      ...this.#around(),
+      heartbeatMs,
+      leafLifeMs,
+      committed: (changes) => this.invariants.committed(changes),
+    }, host);
+  }
+
+  #around(): Surroundings {
+    const { clock, log, network, numbers } = this;
+    const { numbersMs, leafLifeMs } = this.scenario;
+    const seed = this.#seed;
+    // Late by less than what counts for any certificate.
+    const maxLookMs = leafLifeMs / 100;
+    return { seed, clock, log, network, numbers, numbersMs, maxLookMs };
+  }
+
+  #newHost(
+    name: string,
+    place: { readonly ip: string; readonly latencyMs: number },
+  ): Host {
+    const random = this.#stream(`host ${name}`);
+    return this.network.addHost({ name, ...place, random });
+  }
+
+  #every(periodMs: number, work: () => void): void {
+    const again = () => {
+      work();
+      this.clock.after(periodMs, again);
+    };
+    this.clock.after(periodMs, again);
+  }
+
+  async #until(time: number): Promise<void> {
+    await this.clock.runUntil(time);
+    if (this.#failure !== undefined) throw new Error(this.#failure);
+  }
+
+  #stream(label: string): StreamRandom {
+    return new StreamRandom(`${this.#seed} ${label}`);
+  }
+}
+
+function neverServed(): never {
+  throw new Error("No worker starts before the manager has served");
+}
