@@ -1,8 +1,8 @@
 import { type Bytes, fromBase64, toBase64 } from "../base/bytes.ts";
-import { SwarmdError } from "../base/errors.ts";
+import { hasCode, SwarmdError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { CLUSTER_KEY_VERSION } from "../cluster/cluster.ts";
-import type { Store } from "../cluster/store.ts";
+import { CLUSTER, type Store } from "../cluster/store.ts";
 import { openIdentityFiles } from "../disk/identity_files.ts";
 import { machineFacts } from "../disk/machine.ts";
 import { createSecretFile, readSecretFile } from "../disk/secret_file.ts";
@@ -12,8 +12,13 @@ import { openAuthority } from "../manager/authority.ts";
 import { answerRemotely } from "../manager/http_api.ts";
 import { ManagerApi } from "../manager/local_api.ts";
 import { Manager } from "../manager/manager.ts";
-import { LogThrottle } from "../net/log_throttle.ts";
-import { systemClock, systemCrypto, systemRandom } from "../net/system.ts";
+import { LogThrottle } from "../base/log_throttle.ts";
+import {
+  serverCrypto,
+  systemClock,
+  systemCrypto,
+  systemRandom,
+} from "../net/system.ts";
 import { assertCanListen, listenTls } from "../net/tls_server.ts";
 import { formatDigest, rootDigest } from "../pki/root_digest.ts";
 import type { PeerFacts } from "../rpc/connection.ts";
@@ -44,14 +49,12 @@ export async function runManager(options: ManagerOptions): Promise<number> {
     assertCanListen(init.listen);
   }
   const keyRing = await openKeyRing(stateDir, init !== undefined);
-  const store = await openSqliteStore(`${stateDir}/swarmd.db`, {
-    create: init !== undefined,
-    logger: daemon.logger,
-  });
+  const { logger } = daemon;
+  const store = await openStore(stateDir, { create: !!init, logger });
   try {
     const place = init
       ? await initialise(store, { init, keyRing, stateDir })
-      : await readManagerPlace(stateDir);
+      : await resume(store, stateDir);
     await serve(daemon, options, { store, keyRing, place });
     return EXIT_CODES.ok.number;
   } finally {
@@ -90,16 +93,59 @@ async function openKeyRing(stateDir: string, make: boolean): Promise<KeyRing> {
   }
   const text = await readSecretFile(path);
   const [, version, key] = /^(\d{1,9}):(\S+)\n?$/.exec(text ?? "") ?? [];
+  if (text === undefined) throw await noCluster(stateDir);
   if (version === undefined || key === undefined) {
     throw new SwarmdError(
-      text === undefined ? "not-initialised" : "damaged-state",
-      text === undefined
-        ? `Cannot serve "${stateDir}": it holds no cluster`
-        : `Cannot read "${path}": found no key of the form VERSION:BASE64`,
-      { verdict: "stop", hint: "Make a cluster with `swarmd manager init`" },
+      "damaged-state",
+      `Cannot read "${path}": found no key of the form VERSION:BASE64`,
+      { verdict: "stop", hint: "Restore the file from a backup" },
     );
   }
   return new Map([[Number(version), fromBase64(key)]]);
+}
+
+async function openStore(
+  stateDir: string,
+  options: { readonly create: boolean; readonly logger: Logger },
+): Promise<Store> {
+  try {
+    return await openSqliteStore(`${stateDir}/swarmd.db`, options);
+  } catch (error) {
+    if (hasCode(error, "not-initialised")) throw await noCluster(stateDir);
+    throw error;
+  }
+}
+
+async function resume(store: Store, stateDir: string): Promise<ManagerPlace> {
+  const cluster = store.view((view) => view.get("cluster", CLUSTER));
+  if (cluster) return await readManagerPlace(stateDir);
+  throw await noCluster(stateDir);
+}
+
+/** The parts of a cluster are no cluster: an interrupted `init`, or a loss. */
+async function noCluster(stateDir: string): Promise<SwarmdError> {
+  const found = await holdsAnything(stateDir);
+  const text = `Cannot serve "${stateDir}": it holds no cluster`;
+  if (found.length === 0) {
+    return new SwarmdError("not-initialised", text, {
+      verdict: "stop",
+      hint: "Make a cluster with `swarmd manager init`",
+    });
+  }
+  // What `init` makes first, and what comes only after the cluster.
+  const mayBeInit = found.includes("cluster.key") &&
+    !found.includes("identities");
+  const restore = "restore what is missing from a backup";
+  return new SwarmdError(
+    "not-initialised",
+    `${text}, only ${found.join(", ")}`,
+    {
+      verdict: "stop",
+      hint: mayBeInit
+        ? `If \`swarmd manager init\` was interrupted here, delete these and run it again; if not, ${restore}`
+        : `Name another directory with --state-dir, or ${restore}`,
+    },
+  );
 }
 
 async function initialise(
@@ -132,7 +178,7 @@ async function serve(
   { store, keyRing, place }: Opened,
 ): Promise<void> {
   const { stateDir } = options;
-  const parts = { store, keyRing, crypto: systemCrypto };
+  const parts = { store, keyRing, crypto: await serverCrypto() };
   const authority = await openAuthority(parts);
   const { hostname, os, arch } = await machineFacts(VERSION);
   const refused = httpRefusals(daemon.logger);
@@ -143,7 +189,7 @@ async function serve(
       random: systemRandom,
       logger: daemon.logger,
       identity: await openIdentityFiles(stateDir),
-      signer: localSigner(systemCrypto, authority),
+      signer: localSigner(parts.crypto, authority),
       listen: (credentials, accept) =>
         listenTls({
           listen: place.listen,
@@ -206,7 +252,7 @@ async function announce(
     readonly authority: { readonly root: { readonly der: Bytes } };
   },
 ): Promise<void> {
-  const cluster = facts.store.view((view) => view.get("cluster", "cluster"));
+  const cluster = facts.store.view((view) => view.get("cluster", CLUSTER));
   const digest = await rootDigest(systemCrypto, facts.authority.root.der);
   const { tokens } = manager;
   daemon.event({

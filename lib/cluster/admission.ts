@@ -52,6 +52,28 @@ export interface NodePeer {
 export type RecoverableReason = "expired" | "replaced" | "newer-than-store";
 
 /**
+ * What can be said of a leaf's claims without looking at a signature: that it
+ * is of another cluster, or of a node that does not exist. Strangers get no
+ * further, so that they cost no cryptography.
+ *
+ * @returns `undefined` when its chain is worth a look
+ */
+export function judgeClaim(
+  leaf: Certificate,
+  facts: Pick<AdmissionCase, "clusterId" | "node">,
+): Peer | undefined {
+  if (leaf.version !== 3) {
+    return refuse(
+      "unverified-chain",
+      `certificate is of version ${leaf.version}, want 3`,
+    );
+  }
+  const named = judgeNames(leaf, facts.clusterId);
+  if (named || facts.node) return named;
+  return refuse("unknown-node", unknownNodeText(leaf), leaf);
+}
+
+/**
  * Decides who is calling (trust.md §2, steps 3 to 7). The ONE place where a
  * peer becomes a node: deny by default, the first reason wins.
  *
@@ -61,11 +83,11 @@ export type RecoverableReason = "expired" | "replaced" | "newer-than-store";
 export function judgePeer(facts: AdmissionCase): Peer {
   const { leaf, chain } = facts;
   if (!leaf || !chain) return { kind: "anonymous" };
+  const claim = judgeClaim(leaf, facts);
+  if (claim) return claim;
   if (!chain.ok && !chain.provenIssuer) {
     return refuse("unverified-chain", `chain not trusted: ${chain.detail}`);
   }
-  const named = judgeNames(leaf, facts);
-  if (named) return named;
   const node = facts.node;
   if (!node) return refuse("unknown-node", unknownNodeText(leaf), leaf);
   const frozen = judgeStanding(node, leaf);
@@ -75,14 +97,12 @@ export function judgePeer(facts: AdmissionCase): Peer {
   return judgeRecord(leaf, { node, now });
 }
 
-function judgeNames(leaf: Certificate, facts: AdmissionCase): Peer | undefined {
+function judgeNames(leaf: Certificate, clusterId: string): Peer | undefined {
   const { organization, organizationalUnit, commonName } = leaf.subject;
-  if (organization !== facts.clusterId) {
+  if (organization !== clusterId) {
     return refuse(
       "foreign-cluster",
-      `certificate is of cluster "${
-        organization ?? ""
-      }", want "${facts.clusterId}"`,
+      `certificate is of cluster "${organization ?? ""}", want "${clusterId}"`,
     );
   }
   if (!roleOf(organizationalUnit ?? "") || !commonName) {
@@ -98,13 +118,14 @@ function judgeNames(leaf: Certificate, facts: AdmissionCase): Peer | undefined {
 
 function judgeStanding(node: NodeRecord, leaf: Certificate): Peer | undefined {
   if (node.admission === "active") return undefined;
-  return refuse(
-    node.admission,
-    node.admission === "suspended"
-      ? `node ${node.id} is suspended by an operator`
-      : `two machines use the identity of node ${node.id}`,
-    leaf,
-  );
+  return refuse(node.admission, whyFrozen(node), leaf);
+}
+
+/** Why a node that is not active may do nothing, for people. */
+export function whyFrozen({ id, admission }: NodeRecord): string {
+  return admission === "suspended"
+    ? `node ${id} is suspended by an operator`
+    : `two machines use the identity of node ${id}`;
 }
 
 function judgeDates(

@@ -8,8 +8,7 @@ export interface AuditRecord {
     | "cluster-made"
     | "issued"
     | "promoted"
-    | "superseded"
-    | "refused"
+    | "removed"
     | "conflict";
   /** Node that it is about. */
   readonly node?: string;

@@ -22,6 +22,15 @@ export function drawRenewal(life: Life, random: Random): number {
 }
 
 /**
+ * The latest moment that {@linkcode drawRenewal} gives for a certificate.
+ * What is remembered of its renewal may be of another one: the disk keeps the
+ * memory of an identity that was rolled back.
+ */
+export function latestRenewal(life: Life): number {
+  return life.issuedAt + (life.notAfter - life.issuedAt) * WINDOW_END;
+}
+
+/**
  * Bound of the pause between failed renewals: 1 s to 1 h, never more than a
  * twentieth of the life that is left.
  */

@@ -8,6 +8,8 @@ const JOIN_REPEAT_MS = 10 * 60_000;
 
 /** Shortest time between two certificates of one node, in milliseconds. */
 const MIN_ISSUE_INTERVAL_MS = 1_000;
+/** The same for certificates of a long life; it is a thousandth of the life. */
+const MAX_ISSUE_INTERVAL_MS = 60_000;
 
 /** What issuance does with a request. */
 export type IssuanceDecision =
@@ -96,6 +98,8 @@ export interface RenewalCase {
   readonly issuerKeyId: string;
   /** Id of the node that this key is already known under, if any. */
   readonly holder?: string;
+  /** Whether another certificate so soon is refused: asked by a peer. */
+  readonly limited?: boolean;
   readonly now: number;
 }
 
@@ -114,10 +118,18 @@ export function decideRenewal(facts: RenewalCase): IssuanceDecision {
   }
   const stored = storedFor(facts, node);
   if (stored) return { kind: "stored", certificate: stored };
-  if (sinceIssue(facts, node) < MIN_ISSUE_INTERVAL_MS) {
+  if (facts.limited && sinceIssue(facts, node) < issueInterval(facts)) {
     return refuse("too-busy", "the node got a certificate a moment ago");
   }
   return { kind: "issue", role: node.role, nodeId: node.id };
+}
+
+function issueInterval({ cluster: { leafLifeMs } }: RenewalCase): number {
+  const share = leafLifeMs / 1_000;
+  return Math.max(
+    MIN_ISSUE_INTERVAL_MS,
+    Math.min(MAX_ISSUE_INTERVAL_MS, share),
+  );
 }
 
 /** A node's key that was stolen does not make the manager sign without end. */

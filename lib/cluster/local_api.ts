@@ -25,10 +25,14 @@ export interface CertificateSummary {
   readonly fingerprint256: string;
 }
 
-/** How the cluster sees a node. `joining`: was issued a certificate, not seen yet. */
+/**
+ * How the cluster sees a node. `joining`: was issued a certificate, not seen
+ * yet; `unknown`: the manager has just started and has not heard of it yet.
+ */
 export type NodeStatus =
   | "joining"
   | "ready"
+  | "unknown"
   | "down"
   | "suspended"
   | "conflict";

@@ -57,7 +57,9 @@ export class DrillDesk {
   ): Promise<void> {
     for (;;) {
       await sleep(this.#clock, DRILL_PERIOD_MS, signal);
-      for (const session of sessions) this.#write(session);
+      for (const session of sessions) {
+        if (session.roomy) this.#write(session);
+      }
     }
   }
 

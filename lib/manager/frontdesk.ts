@@ -1,13 +1,13 @@
 import type { Bytes } from "../base/bytes.ts";
-import { hasCode, SwarmdError } from "../base/errors.ts";
+import { describeError, hasCode, SwarmdError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
+import { LogThrottle } from "../base/log_throttle.ts";
 import type { Random } from "../base/random.ts";
 import type { Clock } from "../base/time.ts";
-import type { NodePeer, Peer } from "../cluster/admission.ts";
-import { audit } from "../cluster/audit.ts";
-import { deny } from "../cluster/denylist.ts";
+import { type NodePeer, type Peer, whyFrozen } from "../cluster/admission.ts";
 import { nextBeat } from "../cluster/liveness.ts";
-import { acceptedAs, promotePending } from "../cluster/node.ts";
+import { acceptedAs } from "../cluster/node.ts";
+import { recordSeen } from "../cluster/seen.ts";
 import type { Change, Store } from "../cluster/store.ts";
 import { authorize } from "../rpc/authorize.ts";
 import type { Connection, PeerFacts } from "../rpc/connection.ts";
@@ -37,11 +37,20 @@ export interface FrontdeskParts {
   leafFingerprint(): string;
 }
 
+/** What came in a session and is for the manager itself. */
+interface SessionMessage {
+  readonly name: string;
+  readonly params: unknown;
+  readonly kind: "request" | "notification";
+}
+
 /** Receives connections, says who they are, and holds their sessions. */
 export class Frontdesk implements Desk {
   readonly clock: Clock;
   readonly sessions: Sessions;
   readonly #parts: FrontdeskParts;
+  /** Strangers and nodes can cause these lines as often as they like. */
+  readonly #throttle: LogThrottle;
   readonly #connections = new Map<string, Set<NodeConnection>>();
   readonly #unwatch: () => void;
   #refusals = 0;
@@ -50,17 +59,19 @@ export class Frontdesk implements Desk {
   constructor(parts: FrontdeskParts) {
     this.#parts = parts;
     this.clock = parts.clock;
+    this.#throttle = new LogThrottle(parts.logger, parts.clock);
     this.sessions = new Sessions({
       store: parts.store,
       clock: parts.clock,
       logger: parts.logger,
-      serve: (session, method, params) => this.#serve(session, method, params),
-      notified: (session, method, params) =>
-        this.#notified(session, method, params),
+      serve: (session, name, params) =>
+        this.#serve(session, { name, params, kind: "request" }),
+      notified: (session, name, params) =>
+        this.#notified(session, { name, params, kind: "notification" }),
     });
     this.#unwatch = parts.store.watch((changes) => {
       for (const change of changes) {
-        if (change.kind === "node") this.#rejudge(change.id);
+        if (change.kind === "node") this.#changed(change);
         if (change.kind === "cluster") this.#tellManagers(change);
       }
     });
@@ -110,9 +121,11 @@ export class Frontdesk implements Desk {
     };
   }
 
-  async prove(token: string, nonce: Bytes): Promise<Bytes | undefined> {
-    const leafFingerprint = this.#parts.leafFingerprint();
-    return await this.#parts.tokens.prove(token, { nonce, leafFingerprint });
+  async prove(
+    token: string,
+    challenge: { readonly nonce: Bytes; readonly leafFingerprint: string },
+  ): Promise<Bytes | undefined> {
+    return await this.#parts.tokens.prove(token, challenge);
   }
 
   /** Opens or resumes the session that a proved node asks for in its `hello`. */
@@ -170,9 +183,9 @@ export class Frontdesk implements Desk {
     const broke = hasCode(error, "timed-out", "session-ended", "bad-frame");
     if (!broke) this.#refusals++;
     const { peer } = connection;
-    this.#parts.logger.warn("Connection refused", {
+    this.#throttle.warn("Connection refused", {
       code: error.code,
-      why: error.message,
+      why: describeError(error),
       remote: connection.connection.facts.remote.host,
       ...("nodeId" in peer && { node: peer.nodeId }),
     });
@@ -213,6 +226,12 @@ export class Frontdesk implements Desk {
     this.sessions.pushAll("cluster.managers", { addresses });
   }
 
+  #changed({ id, after }: Extract<Change, { kind: "node" }>): void {
+    this.#rejudge(id);
+    // What its session had still to say is not for it any more.
+    if (!after) this.sessions.end(id, cut("removed", `node ${id} was removed`));
+  }
+
   /** Every live connection of a node whose record changed, and only those. */
   #rejudge(nodeId: string): void {
     for (const connection of [...this.#connections.get(nodeId) ?? []]) {
@@ -229,7 +248,7 @@ export class Frontdesk implements Desk {
     const node = this.#parts.store.view((v) => v.get("node", peer.nodeId));
     if (!node) return cut("removed", `node ${peer.nodeId} was removed`);
     if (node.admission !== "active") {
-      return cut(node.admission, `node ${node.id} is ${node.admission}`);
+      return cut(node.admission, whyFrozen(node));
     }
     if (now >= peer.notAfter) return cut("expired", "the certificate ended");
     const certificate = acceptedAs(node, { ...peer, now });
@@ -240,30 +259,18 @@ export class Frontdesk implements Desk {
 
   /** A connection presented `pending`: it becomes `current`, durably. */
   async #seen(peer: NodePeer): Promise<void> {
-    await this.#parts.store.update((tx) => {
-      const node = tx.get("node", peer.nodeId);
-      if (node?.certificates.pending?.fingerprint !== peer.fingerprint) return;
-      const now = this.clock.now();
-      const { node: next, superseded } = promotePending(node, now);
-      tx.put("node", node.id, next);
-      const { serial } = node.certificates.pending;
-      audit(tx, {
-        at: now,
-        action: "promoted",
-        node: node.id,
-        by: node.id,
-        serial,
-      });
-      if (superseded) {
-        deny(tx, { ...superseded, nodeId: node.id, reason: "superseded" });
-      }
-    });
+    const seen = { ...peer, now: this.clock.now() };
+    await this.#parts.store.update((tx) => recordSeen(tx, seen));
   }
 
-  #serve(session: NodeSession, name: string, params: unknown): unknown {
+  #serve(
+    session: NodeSession,
+    { name, params, kind }: SessionMessage,
+  ): unknown {
     const { peer, method, address } = this.#admitCall(session, name);
-    if (METHODS[method].carriage !== "session") {
-      throw new SwarmdError("bad-message", `"${method}" is no session call`);
+    const row = METHODS[method];
+    if (row.carriage !== "session" || row.kind !== kind) {
+      throw new SwarmdError("bad-message", `"${method}" is no ${kind} here`);
     }
     const parsed = parseAs(METHODS[method].params, {
       value: params,
@@ -277,16 +284,16 @@ export class Frontdesk implements Desk {
     });
   }
 
-  #notified(session: NodeSession, name: string, params: unknown): void {
-    try {
-      this.#serve(session, name, params);
-    } catch (error) {
-      this.#parts.logger.warn("Notification refused", {
-        node: session.nodeId,
-        method: name,
-        error: String(error),
+  #notified(session: NodeSession, message: SessionMessage): void {
+    // A failure that comes later, of a full disk say, is to be caught as well.
+    new Promise((done) => done(this.#serve(session, message)))
+      .catch((error) => {
+        this.#throttle.warn("Notification refused", {
+          node: session.nodeId,
+          method: message.name,
+          error: describeError(error),
+        });
       });
-    }
   }
 
   #admitCall(session: NodeSession, name: string) {

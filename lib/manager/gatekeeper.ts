@@ -1,7 +1,11 @@
 import type { Bytes } from "../base/bytes.ts";
-import { toHex } from "../base/bytes.ts";
 import type { Clock } from "../base/time.ts";
-import { judgePeer, type Peer } from "../cluster/admission.ts";
+import {
+  type AdmissionCase,
+  judgeClaim,
+  judgePeer,
+  type Peer,
+} from "../cluster/admission.ts";
 import type { Store } from "../cluster/store.ts";
 import { type Certificate, readCertificate } from "../pki/certificate.ts";
 import { type ChainVerdict, verifyChain } from "../pki/chain.ts";
@@ -10,7 +14,7 @@ import type { PeerFacts } from "../rpc/connection.ts";
 import { mustCluster } from "./records.ts";
 
 /** Most certificates that a peer may present. */
-const MAX_PRESENTED = 6;
+const MAX_PRESENTED = 4;
 /** Verdicts kept; the oldest goes first. A verdict takes about 2 KB. */
 const MAX_VERDICTS = 4_096;
 
@@ -26,8 +30,9 @@ export interface GatekeeperParts {
 }
 
 interface Known {
-  readonly leaf: Certificate;
   readonly verdict: ChainVerdict & { readonly ok: true };
+  /** The latest beginning in the path, in milliseconds. */
+  readonly validFrom: number;
   readonly anchors: readonly Certificate[];
 }
 
@@ -55,56 +60,56 @@ export class Gatekeeper {
       return refused(`${presented.length} certificates, want ${MAX_PRESENTED}`);
     }
     try {
-      const { leaf, verdict } = await this.#verify(presented);
-      return this.#judge(leaf, verdict);
+      return await this.#judge(presented);
     } catch (error) {
       return refused(error instanceof Error ? error.message : String(error));
     }
   }
 
-  #judge(leaf: Certificate, chain: ChainVerdict): Peer {
-    const now = this.#parts.clock.now();
+  async #judge(presented: readonly Bytes[]): Promise<Peer> {
+    const { crypto, clock } = this.#parts;
+    const [leaf, ...others] = await Promise.all(
+      presented.map((der) => readCertificate(crypto, der)),
+    );
+    if (!leaf) return { kind: "anonymous" };
+    const claim = judgeClaim(leaf, this.#known(leaf));
+    if (claim) return claim;
+    const chain = await this.#verify([leaf, ...others]);
+    return judgePeer({ leaf, chain, now: clock.now(), ...this.#known(leaf) });
+  }
+
+  /** What the store knows of whom a leaf names, now. */
+  #known(leaf: Certificate): Pick<AdmissionCase, "clusterId" | "node"> {
     return this.#parts.store.view((view) => {
       const node = view.get("node", leaf.subject.commonName ?? "");
       const clusterId = mustCluster(view).id;
-      return judgePeer({ leaf, chain, clusterId, now, ...(node && { node }) });
+      return node ? { clusterId, node } : { clusterId };
     });
   }
 
-  async #verify(
-    presented: readonly Bytes[],
-  ): Promise<{ leaf: Certificate; verdict: ChainVerdict }> {
+  async #verify(presented: readonly Certificate[]): Promise<ChainVerdict> {
     const { crypto, clock } = this.#parts;
-    const key = await this.#keyOf(presented);
+    const key = presented.map(({ fingerprint }) => fingerprint).join();
     const anchors = this.#parts.anchors();
     const known = this.#verdicts.get(key);
+    const at = clock.now();
     if (
       known && known.anchors === anchors &&
-      clock.now() < known.verdict.validUntil &&
-      clock.now() >= known.leaf.notBefore
-    ) return known;
-    const certificates = await Promise.all(
-      presented.map((der) => readCertificate(crypto, der)),
-    );
+      at < known.verdict.validUntil && at >= known.validFrom
+    ) return known.verdict;
     const verdict = await verifyChain(crypto, {
-      presented: certificates,
+      presented,
       anchors,
       intermediates: this.#parts.intermediates(),
       usage: "clientAuth",
-      at: clock.now(),
+      at,
     });
-    const leaf = certificates[0];
-    if (!leaf) throw new TypeError("Cannot verify an empty chain");
-    if (verdict.ok) this.#remember(key, { leaf, verdict, anchors });
-    return { leaf, verdict };
-  }
-
-  async #keyOf(presented: readonly Bytes[]): Promise<string> {
-    const { crypto } = this.#parts;
-    const hashes = await Promise.all(
-      presented.map((der) => crypto.sha256(der)),
-    );
-    return hashes.map(toHex).join();
+    if (verdict.ok) {
+      const starts = verdict.path.map(({ notBefore }) => notBefore);
+      const validFrom = Math.max(...starts);
+      this.#remember(key, { verdict, anchors, validFrom });
+    }
+    return verdict;
   }
 
   #remember(key: string, known: Known): void {

@@ -2,6 +2,7 @@ import { describeError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { type Clock, HOUR, SECOND, sleep } from "../base/time.ts";
 import { compactDenylist, deny } from "../cluster/denylist.ts";
+import { findGhosts, removeGhost } from "../cluster/ghosts.ts";
 import { dropPrevious } from "../cluster/node.ts";
 import type { Store } from "../cluster/store.ts";
 import type { Frontdesk } from "./frontdesk.ts";
@@ -15,7 +16,7 @@ export interface HousekeepingParts {
   readonly desk: Frontdesk;
 }
 
-/** Time between two compactions of the denylist, in milliseconds. */
+/** Time between two looks for what can be forgotten, in milliseconds. */
 const COMPACT_EVERY = HOUR;
 /** Sessions that are asked to move in one round, at the least. */
 const MIN_MOVES = 16;
@@ -95,10 +96,16 @@ export class Housekeeping {
     });
   }
 
+  /** Forgets certificates that have ended, and nodes that never came. */
   async #compact(): Promise<void> {
     const { store, clock } = this.#parts;
     if (clock.monotonic() < this.#compactAt) return;
     this.#compactAt = clock.monotonic() + COMPACT_EVERY;
-    await store.update((tx) => compactDenylist(tx, clock.now()));
+    const now = clock.now();
+    const ghosts = store.view((view) => findGhosts(view, now));
+    await store.update((tx) => {
+      compactDenylist(tx, now);
+      for (const { id: nodeId } of ghosts) removeGhost(tx, { nodeId, now });
+    });
   }
 }

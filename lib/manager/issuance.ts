@@ -178,8 +178,9 @@ export class Issuance {
     const decision = order.decide(tx);
     if (decision.kind === "refuse") throw refusal(decision);
     if (decision.kind === "stored") return this.#stored(decision.certificate);
-    if (decision.role !== made.issued.role) {
-      throw new SwarmdError("too-busy", "Cannot issue: the role just changed");
+    const { role, nodeId = made.nodeId } = decision;
+    if (role !== made.issued.role || nodeId !== made.nodeId) {
+      throw new SwarmdError("too-busy", "Cannot issue: the node just changed");
     }
     order.record(tx, made);
     const { serial, fingerprint, issuedAt: at } = made.issued;
@@ -230,6 +231,7 @@ export class Issuance {
       spki,
       ...(node && { node }),
       ...(holder !== undefined && { holder }),
+      limited: fingerprint !== undefined,
     });
   }
 

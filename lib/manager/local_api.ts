@@ -11,6 +11,7 @@ import type {
   RenewalStatus,
 } from "../cluster/local_api.ts";
 import type { CertificateRecord, NodeRecord } from "../cluster/node.ts";
+import { silenceLimit } from "../cluster/liveness.ts";
 import type { Store } from "../cluster/store.ts";
 import { readCertificate } from "../pki/certificate.ts";
 import type { Crypto } from "../pki/crypto.ts";
@@ -186,11 +187,19 @@ export class ManagerApi {
     };
   }
 
+  /** Whether a node may not have had the time to be heard of. */
+  #isNew(): boolean {
+    const { store, clock } = this.#parts;
+    const { heartbeatMs } = store.view(mustCluster);
+    return clock.now() - this.#since < silenceLimit(heartbeatMs);
+  }
+
   #statusOf(node: NodeRecord): NodeStatus {
     if (node.admission !== "active") return node.admission;
     const liveness = this.#parts.manager.desk.sessions.liveness(node.id);
     if (liveness === "ready") return "ready";
-    return node.firstSeen === undefined ? "joining" : "down";
+    if (node.firstSeen === undefined) return "joining";
+    return liveness === "unknown" && this.#isNew() ? "unknown" : "down";
   }
 }
 

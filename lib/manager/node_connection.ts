@@ -1,5 +1,5 @@
 import { type Bytes, fromBase64, toBase64 } from "../base/bytes.ts";
-import { describeError, SwarmdError } from "../base/errors.ts";
+import { SwarmdError } from "../base/errors.ts";
 import type { Clock } from "../base/time.ts";
 import type { NodePeer, Peer } from "../cluster/admission.ts";
 import { authorize } from "../rpc/authorize.ts";
@@ -30,8 +30,14 @@ export interface Desk {
   servingWith(): string;
   identify(facts: PeerFacts): Promise<Peer>;
   greeting(): HelloResult;
-  /** Proves that this manager knows a token; `undefined` when it does not. */
-  prove(token: string, nonce: Bytes): Promise<Bytes | undefined>;
+  /**
+   * Proves that this manager knows a token; `undefined` when it does not. The
+   * fingerprint is that of the certificate which this connection was made with.
+   */
+  prove(
+    token: string,
+    challenge: { readonly nonce: Bytes; readonly leafFingerprint: string },
+  ): Promise<Bytes | undefined>;
   /** From now on it is judged again whenever its node's record changes. */
   admitted(connection: NodeConnection, nodeId: string): void;
   /** `undefined` when it is to resume and is not known here. */
@@ -176,6 +182,11 @@ export class NodeConnection implements Carrier {
     } else throw unexpected(`"${message.method}" while ${this.#state}`);
   }
 
+  /** False when the connection ended while something was waited for. */
+  get #isJudging(): boolean {
+    return this.#state === "judging";
+  }
+
   /** A node whose session is unknown here greets again, with a new one. */
   #mayGreet(): boolean {
     return this.#state === "greeting" ||
@@ -192,16 +203,19 @@ export class NodeConnection implements Carrier {
       what: "hello",
     });
     this.#peer = await this.#desk.identify(this.connection.facts);
+    if (!this.#isJudging) return;
     authorize(this.#peer, "hello");
     if (this.#peer.kind === "node") {
       this.#desk.admitted(this, this.#peer.nodeId);
+      // Its record may have changed while the chain was looked at.
+      if (!this.#isJudging) return;
     }
     this.#agree(params);
     if (this.#peer.kind === "recovering" && params.session) {
       throw noSession(this.#peer);
     }
     const answer = await this.#answer(params);
-    if (this.#state !== "judging") return;
+    if (!this.#isJudging) return;
     if (!answer.session?.resumed && !this.#session) {
       this.#state = "waiting-call";
       this.#within(ONE_CALL_MS, "call");
@@ -233,7 +247,10 @@ export class NodeConnection implements Carrier {
   async #proof(params: HelloParams): Promise<string | undefined> {
     if (!params.prove) return undefined;
     const { token, nonce } = params.prove;
-    const proof = await this.#desk.prove(token, fromBase64(nonce));
+    const proof = await this.#desk.prove(token, {
+      nonce: fromBase64(nonce),
+      leafFingerprint: this.servedWith,
+    });
     return proof && toBase64(proof);
   }
 
@@ -309,7 +326,9 @@ function unexpected(what: string): SwarmdError {
   });
 }
 
-function asSwarmdError(error: unknown): SwarmdError {
-  if (error instanceof SwarmdError) return error;
-  return new SwarmdError("internal", describeError(error), { cause: error });
+/** What is no peer's fault goes to the log, and not to the peer. */
+function asSwarmdError(cause: unknown): SwarmdError {
+  if (cause instanceof SwarmdError) return cause;
+  const text = "Cannot go on: internal error, its details are in the log";
+  return new SwarmdError("internal", text, { cause });
 }

@@ -82,6 +82,11 @@ export class NodeSession {
     return this.#connection;
   }
 
+  /** Whether another message would not have to wait. */
+  get roomy(): boolean {
+    return this.#channel.roomy;
+  }
+
   get queuedBytes(): number {
     return this.#channel.queuedBytes;
   }

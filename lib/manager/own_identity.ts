@@ -2,8 +2,8 @@ import { type Bytes, fromBase64 } from "../base/bytes.ts";
 import { describeError, SwarmdError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Clock } from "../base/time.ts";
-import { acceptedAs, promotePending } from "../cluster/node.ts";
-import { deny } from "../cluster/denylist.ts";
+import { acceptedAs } from "../cluster/node.ts";
+import { recordSeen } from "../cluster/seen.ts";
 import type { Store } from "../cluster/store.ts";
 import {
   type Certificate,
@@ -84,7 +84,7 @@ export class OwnIdentity {
     const certificate = await this.#check(made, "answer-refused");
     await identity.save(toFiles(made));
     await this.#promote(certificate.fingerprint);
-    await identity.confirm();
+    await this.#forgetOlder();
     return {
       certificate,
       credentials: toCredentials(made),
@@ -111,6 +111,7 @@ export class OwnIdentity {
     const known = node && acceptedAs(node, { fingerprint, now: clock.now() });
     const { current } = node?.certificates ?? {};
     if (known !== "current" || !current) return undefined;
+    await this.#forgetOlder();
     return {
       certificate,
       credentials: toCredentials(loaded),
@@ -134,16 +135,22 @@ export class OwnIdentity {
     return certificate;
   }
 
+  /** The one in use counts, also where those before it cannot be deleted. */
+  async #forgetOlder(): Promise<void> {
+    const { identity, logger } = this.#parts;
+    try {
+      await identity.confirm();
+    } catch (error) {
+      const text = describeError(error);
+      logger.warn("Cannot delete an older own key", { error: text });
+    }
+  }
+
   /** The manager itself is who sees its own certificate in use. */
   async #promote(fingerprint: string): Promise<void> {
     const { store, nodeId, clock } = this.#parts;
-    await store.update((tx) => {
-      const node = tx.get("node", nodeId);
-      if (node?.certificates.pending?.fingerprint !== fingerprint) return;
-      const { node: next, superseded } = promotePending(node, clock.now());
-      tx.put("node", nodeId, next);
-      if (superseded) deny(tx, { ...superseded, nodeId, reason: "superseded" });
-    });
+    const seen = { nodeId, fingerprint, now: clock.now() };
+    await store.update((tx) => recordSeen(tx, seen));
   }
 }
 

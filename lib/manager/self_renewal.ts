@@ -2,7 +2,7 @@ import { backoffDelay } from "../base/backoff.ts";
 import { describeError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
-import { type Clock, SECOND, sleep, sleepUntil } from "../base/time.ts";
+import { type Clock, MINUTE, SECOND, sleep } from "../base/time.ts";
 import {
   drawRenewal,
   type Life,
@@ -69,8 +69,23 @@ export class SelfRenewal {
   async run(listener: ManagerListener, signal: AbortSignal): Promise<void> {
     const { clock } = this.#parts;
     for (;;) {
-      await sleepUntil(clock, this.#dueAt, signal);
+      await this.#untilDue(signal);
       await sleep(clock, await this.#try(listener), signal);
+    }
+  }
+
+  /**
+   * Until the drawn moment, or until the clock shows that the certificate lies
+   * ahead: it was made while the clock was wrong, and no worker accepts it.
+   */
+  async #untilDue(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#parts;
+    for (;;) {
+      const now = clock.now();
+      const leftMs = this.#dueAt - now;
+      const { notBefore } = this.serving.certificate;
+      if (leftMs <= 0 || now < notBefore) return signal.throwIfAborted();
+      await sleep(clock, Math.min(leftMs, MINUTE), signal);
     }
   }
 

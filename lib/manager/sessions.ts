@@ -89,7 +89,10 @@ export class Sessions {
       this.#down.delete(nodeId);
       return present;
     }
-    if (present) await this.#replace(present, connection, wanted);
+    // Another may open one while this waits; the newest wins.
+    for (let other = present; other; other = this.#sessions.get(nodeId)) {
+      await this.#replace(other, connection, wanted);
+    }
     const session = this.#make(nodeId, wanted);
     this.#sessions.set(nodeId, session);
     this.#down.delete(nodeId);
@@ -125,6 +128,8 @@ export class Sessions {
   /** Ends a node's session, for good. */
   end(nodeId: string, error: SwarmdError): void {
     this.#sessions.get(nodeId)?.end(error);
+    this.#down.delete(nodeId);
+    this.#takeovers.delete(nodeId);
   }
 
   endAll(error: SwarmdError): void {

@@ -55,15 +55,26 @@ export async function signLeaf(
   const { signer, crypto } = parts;
   const profile = profileOf(parts, subject);
   const der = await signer.issue(profile, subject.csr);
-  const leaf = await readCertificate(crypto, der);
+  const leaf = await readSigned(crypto, der);
   const wrong = checkLeaf(leaf, { ...profile, roles: [profile.role] });
-  if (wrong.length > 0) {
-    throw new SwarmdError(
-      "signer-unavailable",
-      `Cannot use what the authority signed: ${wrong.join("; ")}`,
-    );
-  }
+  if (wrong.length > 0) throw unusable(wrong.join("; "));
   return recordOf(leaf, { ...parts, subject });
+}
+
+async function readSigned(crypto: Crypto, der: Bytes): Promise<Certificate> {
+  try {
+    return await readCertificate(crypto, der);
+  } catch (error) {
+    if (!(error instanceof SwarmdError)) throw error;
+    throw unusable(error.message);
+  }
+}
+
+function unusable(why: string): SwarmdError {
+  return new SwarmdError(
+    "signer-unavailable",
+    `Cannot use what the authority signed: ${why}`,
+  );
 }
 
 function profileOf(parts: SigningParts, subject: LeafSubject): LeafProfile {

@@ -71,21 +71,12 @@ export class Tokens {
    */
   async check(secretText: string): Promise<string> {
     const { crypto } = this.#parts;
-    const secret = decodeBase36(secretText, 16);
+    const secret = readSecret(secretText);
     const id = await tokenId(crypto, secret);
     const key = await tokenKey(crypto, secret);
     const token = this.#find(id);
     // The id finds the token, the comparison of the stored hash admits it.
-    if (!token || !timingSafeEqual(fromBase64(token.key), key)) {
-      throw new SwarmdError(
-        "token-refused",
-        "Cannot join: the token is not valid in this cluster",
-        {
-          verdict: "stop",
-          hint: "Get the present one with `swarmd token show worker`",
-        },
-      );
-    }
+    if (!token || !timingSafeEqual(fromBase64(token.key), key)) throw refused();
     return id;
   }
 
@@ -93,4 +84,25 @@ export class Tokens {
     const { tokens }: ClusterRecord = this.#parts.store.view(mustCluster);
     return [tokens.worker, tokens.manager].find((token) => token.id === id);
   }
+}
+
+/** 25 digits can say more than 16 bytes hold: then it is no secret of ours. */
+function readSecret(text: string): Bytes {
+  try {
+    return decodeBase36(text, 16);
+  } catch (error) {
+    if (error instanceof SyntaxError) throw refused();
+    throw error;
+  }
+}
+
+function refused(): SwarmdError {
+  return new SwarmdError(
+    "token-refused",
+    "Cannot join: the token is not valid in this cluster",
+    {
+      verdict: "stop",
+      hint: "Get the present one with `swarmd token show worker`",
+    },
+  );
 }

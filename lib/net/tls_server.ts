@@ -18,7 +18,7 @@ import {
   type LimitOptions,
 } from "./connection_limits.ts";
 import { answerHttp, type HttpHandler, httpLimits } from "./http.ts";
-import { LogThrottle } from "./log_throttle.ts";
+import { LogThrottle } from "../base/log_throttle.ts";
 import {
   factsOf,
   NodeConnection,

@@ -13,10 +13,8 @@ interface Row {
   readonly result: z.ZodMiniType;
   readonly callers: readonly Caller[];
   readonly carriage: Carriage;
-  /** Whether the decision leaves an entry in the audit log. */
-  readonly audited: boolean;
-  /** Whether a caller may repeat it after its session ended with notice. */
-  readonly idempotent: boolean;
+  /** A request is answered; a notification is not. Never one as the other. */
+  readonly kind: "request" | "notification";
 }
 
 /**
@@ -29,56 +27,49 @@ export const METHODS = {
     result: schema.helloResult,
     callers: ["anonymous", "recovering", "worker", "manager"],
     carriage: "connection",
-    audited: false,
-    idempotent: true,
+    kind: "request",
   },
   "ca.root": {
     params: schema.caRootParams,
     result: schema.caRootResult,
     callers: ["anonymous"],
     carriage: "connection",
-    audited: false,
-    idempotent: true,
+    kind: "request",
   },
   "join": {
     params: schema.joinParams,
     result: schema.issuedResult,
     callers: ["anonymous"],
     carriage: "connection",
-    audited: true,
-    idempotent: true,
+    kind: "request",
   },
   "heartbeat": {
     params: schema.heartbeatParams,
     result: schema.nothing,
     callers: ["worker", "manager"],
     carriage: "connection",
-    audited: false,
-    idempotent: true,
+    kind: "notification",
   },
   "node.register": {
     params: schema.registerParams,
     result: schema.nothing,
     callers: ["worker", "manager"],
     carriage: "session",
-    audited: false,
-    idempotent: true,
+    kind: "notification",
   },
   "node.renew": {
     params: schema.renewParams,
     result: schema.issuedResult,
     callers: ["worker", "manager"],
     carriage: "session",
-    audited: true,
-    idempotent: true,
+    kind: "request",
   },
   "drill.number": {
     params: schema.drillParams,
     result: schema.nothing,
     callers: ["worker", "manager"],
     carriage: "session",
-    audited: false,
-    idempotent: false,
+    kind: "notification",
   },
 } as const satisfies Readonly<Record<string, Row>>;
 

@@ -70,7 +70,6 @@ export class SessionChannel {
   #cancelAck: (() => void) | undefined;
   /** Highest number written when an ack was last asked for. */
   #askedAt = 0;
-  #room: PromiseWithResolvers<void> | undefined;
   #error: SwarmdError | undefined;
 
   constructor(options: ChannelOptions) {
@@ -149,16 +148,11 @@ export class SessionChannel {
   }
 
   /**
-   * Back-pressure: resolves when another message would not have to wait, or
-   * could be held inside the window until there is a connection.
-   *
-   * @throws {SwarmdError} the error that ended the session
+   * Back-pressure: whether another message would not have to wait, or could be
+   * held inside the window until there is a connection.
    */
-  ready(): Promise<void> {
-    if (this.#error) return Promise.reject(this.#error);
-    if (this.#outbox.roomy) return Promise.resolve();
-    this.#room ??= Promise.withResolvers();
-    return this.#room.promise;
+  get roomy(): boolean {
+    return this.#outbox.roomy;
   }
 
   /**
@@ -185,8 +179,6 @@ export class SessionChannel {
     this.#error = error;
     this.detach();
     this.#outbox.clear();
-    this.#room?.reject(error);
-    this.#room = undefined;
     this.#options.ended(error);
   }
 
@@ -213,13 +205,10 @@ export class SessionChannel {
       if (!payload) break;
       this.#wire.send(payload);
     }
-    if (this.#outbox.roomy) {
-      this.#room?.resolve();
-      this.#room = undefined;
-    } else if (this.#wire && this.#askedAt < this.#outbox.written) {
-      this.#askedAt = this.#outbox.written;
-      this.#sendAck(true);
-    }
+    const asked = this.#askedAt === this.#outbox.written;
+    if (this.#outbox.roomy || !this.#wire || asked) return;
+    this.#askedAt = this.#outbox.written;
+    this.#sendAck(true);
   }
 
   #oweAck(): void {

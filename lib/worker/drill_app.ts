@@ -43,7 +43,7 @@ export class DrillApp {
     for (;;) {
       await sleep(this.#clock, DRILL_PERIOD_MS, signal);
       const open = session();
-      if (open?.opened) this.#write(open);
+      if (open?.opened && open.roomy) this.#write(open);
     }
   }
 

@@ -1,7 +1,7 @@
 import { timingSafeEqual } from "@std/crypto";
 import { fromBase64, toBase64, toHex } from "../base/bytes.ts";
 import { encodeBase36 } from "../base/base36.ts";
-import { SwarmdError } from "../base/errors.ts";
+import { hasCode, SwarmdError } from "../base/errors.ts";
 import { DAY } from "../base/time.ts";
 import { drawRenewal } from "../cluster/expiry.ts";
 import { type Certificate, readCertificate } from "../pki/certificate.ts";
@@ -79,11 +79,16 @@ async function joinAny(
       return await joinAt(ports, attempt, endpoint);
     } catch (error) {
       attempt.signal.throwIfAborted();
-      failure = error;
+      // Who answered tells more than who did not.
+      if (!failure || isAnswer(error)) failure = error;
       if (error instanceof SwarmdError && error.verdict === "stop") break;
     }
   }
   throw failure;
+}
+
+function isAnswer(error: unknown): boolean {
+  return !hasCode(error, "unreachable", "timed-out");
 }
 
 /** The key of an earlier try, where machine, token and root are the same. */
@@ -165,11 +170,23 @@ async function fetchRoot(
   }
 }
 
-/** What an unverified peer says is shown, and never obeyed (trust.md §2). */
+/**
+ * What an unverified peer says is shown, and never obeyed (trust.md §2): not its
+ * verdict, not its hint, not its code. The next address is tried all the same.
+ */
 function shownOnly(error: unknown, endpoint: Endpoint): unknown {
   if (!(error instanceof SwarmdError)) return error;
-  if (error.code === "root-mismatch") return rootMismatch(endpoint);
-  return error;
+  // What this side found carries neither; what was said could be called so.
+  const plain = error.verdict === "retry" && error.hint === undefined;
+  if (plain && hasCode(error, "unreachable", "timed-out", "tls")) return error;
+  if (hasCode(error, "root-mismatch")) return rootMismatch(endpoint);
+  return new SwarmdError(
+    "tls",
+    `Cannot join: ${
+      formatEndpoint(endpoint)
+    } does not answer as a manager does; it says (not verified): "${error.message}"`,
+    { data: { said: error.code } },
+  );
 }
 
 function rootMismatch(endpoint: Endpoint): SwarmdError {
@@ -179,7 +196,6 @@ function rootMismatch(endpoint: Endpoint): SwarmdError {
       formatEndpoint(endpoint)
     } has another root CA than the token pins`,
     {
-      verdict: "stop",
       hint:
         "Check the address; if the cluster was made anew, get its token with `swarmd token show worker`",
     },
@@ -278,13 +294,14 @@ async function keep(
   const { held, hello, endpoint } = made;
   const { notAfter } = held.certificate;
   const life = { issuedAt: held.issuedAt, notAfter };
-  const managers = [formatEndpoint(endpoint), ...hello.managers];
   await attempt.state.remember(held.nodeId, {
     cluster: held.clusterId,
     rootDigest: formatDigest(attempt.token.digest),
     tokenId: attempt.tokenId,
     binding: ports.machine.binding,
-    managers: [...new Set(managers)],
+    seeds: attempt.managers.map(formatEndpoint),
+    managers: hello.managers,
+    last: formatEndpoint(endpoint),
     issuedAt: held.issuedAt,
     renewAt: drawRenewal(life, ports.random),
   });

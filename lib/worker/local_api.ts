@@ -3,6 +3,7 @@ import { SwarmdError } from "../base/errors.ts";
 import type { CaSummary, WorkerStatus } from "../cluster/local_api.ts";
 import { encodePem } from "../pki/pem.ts";
 import { formatName } from "../pki/names.ts";
+import { formatEndpoint } from "../rpc/endpoint.ts";
 import {
   answerLocally,
   type LocalAnswer,
@@ -45,7 +46,7 @@ function caOf({ worker }: WorkerApiParts): CaSummary {
 }
 
 function statusOf({ worker, version }: WorkerApiParts): WorkerStatus {
-  const { uplink, renewal, held, membership } = worker;
+  const { uplink, renewal, held } = worker;
   const { certificate } = held;
   const { manager, skewMs, skewAt } = uplink;
   return {
@@ -78,7 +79,7 @@ function statusOf({ worker, version }: WorkerApiParts): WorkerStatus {
       ...(skewAt !== undefined && { checkedAt: iso(skewAt) }),
     },
     trustRoot: worker.trustRoot,
-    managers: [...membership.managers],
+    managers: worker.endpoints.map(formatEndpoint),
   };
 }
 

@@ -1,7 +1,7 @@
 import { toBase64 } from "../base/bytes.ts";
 import { backoffDelay } from "../base/backoff.ts";
 import { describeError, hasCode, SwarmdError } from "../base/errors.ts";
-import { SECOND, sleep, sleepUntil } from "../base/time.ts";
+import { MINUTE, SECOND, sleep, sleepUntil } from "../base/time.ts";
 import {
   drawRenewal,
   renewalBackoffBound,
@@ -59,9 +59,13 @@ export class Renewal {
   readonly #parts: RenewalParts;
   #step: RenewalStep = "idle";
   #dueAt: number;
+  /** No try before, by the monotonic clock, in milliseconds. */
+  #notBefore = -Infinity;
   #failures = 0;
   #lastFailure: RenewalView["lastFailure"];
-  #hurry = new AbortController();
+  #warnedAt = -Infinity;
+  /** Wakes the wait for the due time. */
+  #wake = new AbortController();
   /** The newest identity that needs no confirmation any more. */
   #settled: HeldIdentity | undefined;
   /** The identity in use has not been answered with a `hello` yet. */
@@ -73,37 +77,50 @@ export class Renewal {
   }
 
   get view(): RenewalView {
+    const { clock } = this.#parts;
+    const pauseMs = this.#notBefore - clock.monotonic();
     return {
       step: this.#step,
-      dueAt: this.#dueAt,
+      dueAt: Math.max(this.#dueAt, clock.now() + pauseMs),
       failures: this.#failures,
       lastFailure: this.#lastFailure,
     };
   }
 
-  /** The manager wants a renewal at once. */
+  /**
+   * The manager wants a renewal at once. It changes when the next one is due,
+   * and no pause after a failure: no push makes a node ask in a tight loop.
+   */
   renewNow(): void {
-    this.#hurry.abort();
+    this.#dueAt = Math.min(this.#dueAt, this.#parts.clock.now());
+    this.#wake.abort();
   }
 
   /** A manager answered a `hello` under this identity. */
   async confirmed(held: HeldIdentity): Promise<void> {
     if (held !== this.#parts.held() || held === this.#settled) return;
     this.#settled = held;
-    await this.#parts.identity.confirm();
-    this.#unconfirmed?.resolve();
+    try {
+      await this.#parts.identity.confirm();
+    } finally {
+      // It is confirmed even where the one before could not be deleted.
+      this.#unconfirmed?.resolve();
+    }
   }
 
   /**
    * A VERIFIED manager does not know the identity in use: back to the one
    * before, if the disk still has it. That is so until a `hello` was answered.
+   *
+   * @returns whether it went back
    */
-  async refused(held: HeldIdentity, error: SwarmdError): Promise<void> {
-    if (held !== this.#parts.held()) return;
-    if (!hasCode(error, "replaced", "newer-than-store")) return;
-    if (!await this.#parts.identity.rollBack()) return;
+  async refused(held: HeldIdentity, error: SwarmdError): Promise<boolean> {
+    if (held !== this.#parts.held()) return false;
+    if (!hasCode(error, "replaced", "newer-than-store")) return false;
+    if (!await this.#parts.identity.rollBack()) return false;
     this.#parts.use(await this.#parts.reload());
     this.#unconfirmed?.reject(error);
+    return true;
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -123,28 +140,56 @@ export class Renewal {
   }
 
   async #untilDue(signal: AbortSignal): Promise<void> {
-    if (this.#hurry.signal.aborted) this.#hurry = new AbortController();
-    const either = AbortSignal.any([signal, this.#hurry.signal]);
     const { clock } = this.#parts;
-    await sleepUntil(clock, this.#dueAt, either).catch(() => {});
+    // On the clock that nobody sets: a moment that was chosen while the other
+    // one was wrong would still hold when it is right again.
+    const pauseMs = this.#notBefore - clock.monotonic();
+    if (pauseMs > 0) await sleep(clock, pauseMs, signal);
+    while (clock.now() < this.#dueAt) {
+      this.#wake = new AbortController();
+      const either = AbortSignal.any([signal, this.#wake.signal]);
+      await sleepUntil(clock, this.#dueAt, either).catch(() => {
+        // Woken: the due time changed. Unless it is the end of everything:
+        signal.throwIfAborted();
+      });
+    }
     signal.throwIfAborted();
   }
 
   /** The next try comes after a pause. */
-  #failed(error: unknown): void {
+  #failed(cause: unknown): void {
     const { clock, random, logger } = this.#parts;
-    const text = describeError(error);
+    const error = describeError(cause);
     this.#failures++;
-    this.#lastFailure = { at: clock.now(), error: text };
-    logger.warn("Certificate not renewed; the old one serves on", {
-      error: text,
-      failures: this.#failures,
-    });
+    this.#lastFailure = { at: clock.now(), error };
+    const { notAfter } = this.#parts.held().certificate;
+    const text = clock.now() < notAfter
+      ? "Certificate not renewed; the old one serves on"
+      : "Certificate not renewed, and it has ended; if this machine's clock is right, join again with a token";
+    logger[this.#levelOfFailure()](text, { error, failures: this.#failures });
+    const options = { baseMs: SECOND, maxMs: this.#longestPause() };
+    const pauseMs = backoffDelay(this.#failures, options, random);
+    this.#notBefore = clock.monotonic() + pauseMs;
+  }
+
+  /**
+   * A certificate that has ended is in no hurry: most likely this clock is
+   * wrong, and each request would cost the manager another signature.
+   */
+  #longestPause(): number {
+    const now = this.#parts.clock.now();
     const { issuedAt, certificate: { notAfter } } = this.#parts.held();
-    const maxMs = renewalBackoffBound({ issuedAt, notAfter }, clock.now());
-    const options = { baseMs: SECOND, maxMs };
-    const pause = backoffDelay(this.#failures, options, random);
-    this.#dueAt = Math.max(this.#dueAt, clock.now() + pause);
+    const at = now < notAfter ? now : issuedAt;
+    return renewalBackoffBound({ issuedAt, notAfter }, at);
+  }
+
+  /** Short-lived certificates are tried for each second. */
+  #levelOfFailure(): "warn" | "debug" {
+    const now = this.#parts.clock.monotonic();
+    const recent = now - this.#warnedAt < MINUTE;
+    if (recent && this.#failures > 1) return "debug";
+    this.#warnedAt = now;
+    return "warn";
   }
 
   async #renew(signal: AbortSignal): Promise<void> {
@@ -240,12 +285,12 @@ export class Renewal {
     const stop = () => confirmed.reject(signal.reason);
     signal.addEventListener("abort", stop, { once: true });
     this.#unconfirmed = confirmed;
-    this.#dueAt = renewAt;
     this.#step = "in-use";
     this.#parts.use(held);
     this.#parts.move("this node has a newer certificate");
     try {
       await confirmed.promise;
+      this.#dueAt = renewAt;
     } catch (error) {
       await this.#parts.identity.dropStagedKey();
       throw error;
@@ -257,8 +302,10 @@ export class Renewal {
 
   /** Whatever an authority answers, no node renews in a tight loop (W6). */
   async #rest(held: HeldIdentity, signal: AbortSignal): Promise<void> {
-    const { issuedAt, certificate: { notAfter } } = held;
-    const floor = renewalFloor({ issuedAt, notAfter });
-    await sleep(this.#parts.clock, floor, signal);
+    await sleep(this.#parts.clock, this.#floor(held), signal);
+  }
+
+  #floor({ issuedAt, certificate: { notAfter } }: HeldIdentity): number {
+    return renewalFloor({ issuedAt, notAfter });
   }
 }

@@ -5,6 +5,7 @@ import type { StoredIdentity } from "../pki/identity_store.ts";
 import { formatDigest } from "../pki/root_digest.ts";
 import { issuedFacts } from "../pki/issued_facts.ts";
 import type { Endpoint } from "../rpc/connection.ts";
+import { formatEndpoint } from "../rpc/endpoint.ts";
 import { type HeldIdentity, readStored } from "./held_identity.ts";
 import { join } from "./join.ts";
 import type { WorkerPorts } from "./ports.ts";
@@ -48,7 +49,13 @@ export async function startWorker(
   if (!order) return { ports, state, ...resume(ports, { present, stateDir }) };
   const root = formatDigest(order.token.digest);
   const good = stillGood(ports, present, { rootDigest: root });
-  if (good) return { ports, state, ...good };
+  // The addresses that were given count, also for who is in already.
+  const seeds = order.managers.map(formatEndpoint);
+  if (good) {
+    const membership = { ...good.membership, seeds };
+    await state.remember(good.held.nodeId, membership);
+    return { ports, state, ...good, membership };
+  }
   const held = await join(ports, { ...order, state, signal });
   const membership = state.of(held.nodeId);
   if (!membership) throw new TypeError("Joined without memory"); // unreachable
@@ -132,6 +139,14 @@ function stillGood(
   const good = membership.rootDigest === wanted.rootDigest &&
     machine.is(membership.binding) && clock.now() < notAfter;
   if (!good) return undefined;
+  const { refused } = membership;
+  if (refused !== undefined) {
+    logger.warn("The identity here was refused for good; joining anew", {
+      node: held.nodeId,
+      refused,
+    });
+    return undefined;
+  }
   logger.info("The identity here is still good; it is resumed", {
     node: held.nodeId,
     notAfter: formatTime(notAfter),

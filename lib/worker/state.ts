@@ -9,7 +9,14 @@ const membershipSchema = z.object({
   tokenId: z.string(),
   /** Hash of the machine that the identity was made on. */
   binding: z.string(),
+  /** Addresses that the operator gave. */
+  seeds: z.array(z.string()),
+  /** Addresses that a manager gave. */
   managers: z.array(z.string()),
+  /** Where it was connected last. */
+  last: z.optional(z.string()),
+  /** Why a verified manager refused the identity for good. */
+  refused: z.optional(z.string()),
   /** By this machine's clock, in milliseconds, for the newest certificate. */
   issuedAt: z.number(),
   renewAt: z.number(),

@@ -25,6 +25,12 @@ import { WorkerSession } from "./worker_session.ts";
 /** Shortest time that a connection is used before a move, in milliseconds. */
 const MIN_STAY = 500;
 
+/** Where a session lives, and what was presented there. */
+export interface Established {
+  readonly held: HeldIdentity;
+  readonly endpoint: Endpoint;
+}
+
 /** What an uplink works with. */
 export interface UplinkParts extends WorkerPorts {
   /** The identity to present, now. */
@@ -33,8 +39,8 @@ export interface UplinkParts extends WorkerPorts {
   bundleDigest(): string;
   /** Where managers are, best first. */
   managers(): readonly Endpoint[];
-  /** A session began or went on, on a connection with this identity. */
-  established(held: HeldIdentity, fresh: boolean): void;
+  /** A session began, or went on, at this place and with this identity. */
+  established(at: Established, fresh: boolean): void;
   /** A manager that was verified refused this identity. */
   refused(held: HeldIdentity, error: SwarmdError): void;
   /** A push of the manager, in order. */
@@ -54,11 +60,9 @@ export interface UplinkStatus {
 }
 
 /** A connection that serves the session, or is about to. */
-interface Line {
+interface Line extends Established {
   readonly link: ManagerConnection;
-  readonly held: HeldIdentity;
   readonly manager: JudgedManager;
-  readonly endpoint: Endpoint;
 }
 
 /**
@@ -82,6 +86,8 @@ export class Uplink {
   #lastError: string | undefined;
   #skew: { readonly ms: number; readonly at: number } | undefined;
   #heart: Heart | undefined;
+  /** Ends the pause before the next dial. */
+  #hurry = new AbortController();
 
   constructor(parts: UplinkParts) {
     this.#parts = parts;
@@ -128,6 +134,11 @@ export class Uplink {
     this.#parts.logger.debug("The session is to move", { reason });
     this.#movesAsked++;
     this.#wake.resolve();
+  }
+
+  /** Dials at once if it waits to: what stood in the way may be gone. */
+  hurry(): void {
+    this.#hurry.abort();
   }
 
   /**
@@ -196,8 +207,10 @@ export class Uplink {
     const { clock, random } = this.#parts;
     const outageMs = clock.monotonic() - this.#lostAt;
     const outage = { failures: this.#failures, error, outageMs };
-    // An abort ends the loop that calls this; it is no failure.
-    await sleep(clock, reconnectPause(outage, random), signal).catch(() => {});
+    this.#hurry = new AbortController();
+    const either = AbortSignal.any([signal, this.#hurry.signal]);
+    // Hurried, or the end of the loop that calls this: neither is a failure.
+    await sleep(clock, reconnectPause(outage, random), either).catch(() => {});
   }
 
   async #establish(signal: AbortSignal): Promise<void> {
@@ -313,7 +326,7 @@ export class Uplink {
       node: line.held.nodeId,
       manager: formatEndpoint(line.endpoint),
     });
-    this.#parts.established(line.held, fresh);
+    this.#parts.established(line, fresh);
     return true;
   }
 
@@ -339,6 +352,10 @@ export class Uplink {
     this.#parts.logger.info("Connection to the manager ended", {
       error: describeError(error),
     });
+    // Another machine has the session: it ends with that as the reason.
+    if (this.#session && hasCode(error, "conflict")) {
+      return this.#session.end(error);
+    }
     this.#session?.detach(link);
     this.#lose();
   }

@@ -2,18 +2,20 @@ import { describeError, SwarmdError } from "../base/errors.ts";
 import { runTasks } from "../base/tasks.ts";
 import { formatDigest, rootDigest } from "../pki/root_digest.ts";
 import type { Certificate } from "../pki/certificate.ts";
+import { latestRenewal } from "../cluster/expiry.ts";
+import { LEAF_BACKDATE } from "../pki/profile.ts";
 import { watchClock } from "../cluster/clock_watch.ts";
 import { bundleDigest } from "../pki/trust_bundle.ts";
 import { formatName } from "../pki/names.ts";
 import type { Endpoint } from "../rpc/connection.ts";
-import { parseEndpoint } from "../rpc/endpoint.ts";
 import { isPush, parseAs, PUSHES } from "../rpc/methods.ts";
 import { DrillApp } from "./drill_app.ts";
 import { type HeldIdentity, readStored } from "./held_identity.ts";
 import type { WorkerPorts } from "./ports.ts";
+import { MembershipBook } from "./membership_book.ts";
 import { Renewal, type RenewalView } from "./renewal.ts";
 import type { Membership, WorkerState } from "./state.ts";
-import { Uplink, type UplinkStatus } from "./uplink.ts";
+import { type Established, Uplink, type UplinkStatus } from "./uplink.ts";
 
 /** What a worker is run with. */
 export interface WorkerOptions {
@@ -25,9 +27,6 @@ export interface WorkerOptions {
   readonly drill?: DrillApp;
 }
 
-/** Most managers' addresses that are remembered. */
-const MAX_MANAGERS = 64;
-
 /** The agent: it keeps a session and a fresh certificate. */
 export class Worker {
   readonly #ports: WorkerPorts;
@@ -36,7 +35,7 @@ export class Worker {
   readonly #renewal: Renewal;
   readonly #drill: DrillApp;
   #held: HeldIdentity;
-  #membership: Membership;
+  readonly #book: MembershipBook;
   readonly #bundleDigest: string;
   readonly #trustRoot: string;
   /** The identity that the manager was last told of. */
@@ -51,7 +50,10 @@ export class Worker {
     this.#ports = ports;
     this.#state = state;
     this.#held = held;
-    this.#membership = membership;
+    this.#book = new MembershipBook(state, {
+      nodeId: held.nodeId,
+      membership,
+    });
     this.#bundleDigest = digests.bundle;
     this.#trustRoot = digests.root;
     this.#drill = options.drill ?? new DrillApp(ports);
@@ -60,18 +62,17 @@ export class Worker {
       held: () => this.#held,
       reload: () => this.#reload(),
       use: (next) => this.#held = next,
-      remember: (next, renewAt) => this.#remember(next, renewAt),
+      remember: (next, renewAt) => this.#book.renewed(next, renewAt),
       ask: (csr, signal) => this.#uplink.call("node.renew", { csr }, signal),
       move: (reason) => this.#uplink.requestMove(reason),
-    }, membership.renewAt);
+    }, firstRenewal(held, membership));
     this.#uplink = new Uplink({
       ...ports,
       held: () => this.#held,
       bundleDigest: () => this.#bundleDigest,
-      managers: () => endpointsOf(this.#membership.managers),
-      established: (used, fresh) => this.#established(used, fresh),
-      refused: (used, error) =>
-        this.#background(this.#renewal.refused(used, error)),
+      managers: () => this.#book.endpoints,
+      established: (line, fresh) => this.#established(line, fresh),
+      refused: (used, error) => this.#background(this.#refused(used, error)),
       pushed: (method, params) => this.#pushed(method, params),
     });
   }
@@ -91,7 +92,12 @@ export class Worker {
   }
 
   get membership(): Membership {
-    return this.#membership;
+    return this.#book.membership;
+  }
+
+  /** Where it dials, best first. */
+  get endpoints(): readonly Endpoint[] {
+    return this.#book.endpoints;
   }
 
   /** The root that it trusts; the newest of several. */
@@ -129,10 +135,18 @@ export class Worker {
     const { logger } = this.#ports;
     logger.warn("The wall clock jumped, or the machine slept", { jumpMs });
     this.#uplink.requestMove("the clock jumped");
+    this.#uplink.hurry();
   }
 
-  #established(used: HeldIdentity, fresh: boolean): void {
+  /** Back to the identity before, or remembered: a join is to begin anew. */
+  async #refused(used: HeldIdentity, error: SwarmdError): Promise<void> {
+    if (await this.#renewal.refused(used, error)) return;
+    await this.#book.refused(error.code);
+  }
+
+  #established({ held: used, endpoint }: Established, fresh: boolean): void {
     this.#background(this.#renewal.confirmed(used));
+    this.#background(this.#book.connected(endpoint));
     if (fresh || used !== this.#registered) this.#register(used);
   }
 
@@ -156,19 +170,8 @@ export class Worker {
     if (method === "drill.number") this.#drill.read(params);
     else if (method === "node.renew-now") this.#renewal.renewNow();
     else if (method === "cluster.managers" && "addresses" in params) {
-      this.#background(this.#learn(params.addresses));
+      this.#background(this.#book.learned(params.addresses));
     }
-  }
-
-  /** Managers' addresses, from a manager that was verified. */
-  async #learn(addresses: readonly string[]): Promise<void> {
-    const known = addresses.filter((text) => parseEndpoint(text));
-    const managers = [...new Set([...known, ...this.#membership.managers])];
-    this.#membership = {
-      ...this.#membership,
-      managers: managers.slice(0, MAX_MANAGERS),
-    };
-    await this.#state.remember(this.#held.nodeId, this.#membership);
   }
 
   async #reload(): Promise<HeldIdentity> {
@@ -176,12 +179,6 @@ export class Worker {
     const stored = await identity.load();
     if (!stored) throw new SwarmdError("damaged-state", "No identity on disk");
     return await readStored(crypto, stored, { now: clock.now() });
-  }
-
-  async #remember(next: HeldIdentity, renewAt: number): Promise<void> {
-    const { issuedAt } = next;
-    this.#membership = { ...this.#membership, issuedAt, renewAt };
-    await this.#state.remember(next.nodeId, this.#membership);
   }
 
   /** Work that nobody waits for. Its failure is told, and stops nothing. */
@@ -194,6 +191,8 @@ export class Worker {
   }
 }
 
-function endpointsOf(addresses: readonly string[]): Endpoint[] {
-  return addresses.flatMap((text) => parseEndpoint(text) ?? []);
+function firstRenewal(held: HeldIdentity, { renewAt }: Membership): number {
+  const { notBefore, notAfter } = held.certificate;
+  const issuedAt = notBefore + LEAF_BACKDATE;
+  return Math.min(renewAt, latestRenewal({ issuedAt, notAfter }));
 }

@@ -50,6 +50,11 @@ export class WorkerSession {
     return this.#opened;
   }
 
+  /** Whether another message would not have to wait. */
+  get roomy(): boolean {
+    return this.#channel.roomy;
+  }
+
   get lastSeen(): number {
     return this.#channel.lastSeen;
   }

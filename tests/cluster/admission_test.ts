@@ -228,8 +228,9 @@ Deno.test("judgePeer() gives the first reason of several", () => {
   const dates = bad("expired", true);
   const { node: _, ...nobody } = SOUND;
   const cases: readonly [AdmissionCase, string][] = [
-    // The chain comes before the names: a stranger's names prove nothing.
-    [{ ...SOUND, leaf: foreign, chain: bad("untrusted") }, "unverified-chain"],
+    // The names before the chain: a stranger costs no signature check.
+    [{ ...SOUND, leaf: foreign, chain: bad("untrusted") }, "foreign-cluster"],
+    [{ ...nobody, chain: bad("untrusted") }, "unknown-node"],
     // The cluster before the node.
     [{ ...nobody, leaf: foreign }, "foreign-cluster"],
     // Whether there is such a node before its dates.

@@ -209,6 +209,20 @@ Deno.test("join does not show the secret to a manager of the cluster that cannot
   }
 });
 
+Deno.test("join tries the next address, whatever an impostor at the first one says", async () => {
+  await using cluster = await Cluster.start();
+  await using forger = await Forger.start();
+  const root = await forger.root("/CN=swarm-ca");
+  for (const code of ["removed", "unreachable", "tls", "root-mismatch"]) {
+    await using fake = new FakeManager(root, () => ({
+      error: { code: -32000, message: "go", data: { code, verdict: "stop" } },
+    }));
+    const managers = [fake.address, cluster.listen];
+    const worker = cluster.join(`worker-${code}`, { managers });
+    await worker.waitFor("connected");
+  }
+});
+
 /** The root of a cluster, which is no secret, as the protocol sends it. */
 async function rootOf(cluster: Cluster): Promise<string> {
   const path = `${cluster.dir()}/certificates/swarm-root-ca.crt`;

@@ -4,9 +4,16 @@ import type { ClientPair } from "./raw_tls.ts";
 /** What a fake answers: the message's own members, bytes, or nothing. */
 export type FakeAnswer = RawMessage | Uint8Array | undefined;
 
+/** What a client sends. */
+export interface RawRequest extends RawMessage {
+  readonly id?: unknown;
+  readonly method?: unknown;
+  readonly params: RawMessage;
+}
+
 /** How a fake answers a request; the connection is there for more. */
 export type FakeMind = (
-  request: RawMessage & { readonly method?: string; readonly params?: never },
+  request: RawRequest,
   peer: RawPeer,
 ) => FakeAnswer | Promise<FakeAnswer>;
 
@@ -104,7 +111,7 @@ export class FakeManager implements AsyncDisposable {
     this.#peers.add(peer);
     for (let message; (message = await peer.next());) {
       this.#requests.push(message);
-      const answer = await this.#mind(message, peer);
+      const answer = await this.#mind(message as RawRequest, peer);
       if (answer instanceof Uint8Array) await peer.sendBytes(answer);
       else if (answer) await peer.send({ id: message["id"], ...answer });
     }

@@ -1,12 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
-import { Cluster, type NodeRow } from "./cluster.ts";
-import type { Swarmd } from "./harness.ts";
+import { Cluster } from "./cluster.ts";
 import { killAtEveryWrite, type Scenario } from "./kill/every_write.ts";
 import { assertTidy, serialInUse, serialsKept } from "./kill/identity_check.ts";
 import type { Run } from "./kill/kill_at.ts";
+import { workersOf } from "./kill/manager.ts";
+import { isDue, makeDue } from "./kill/worker.ts";
 
 /** Nothing is due in a test that is not made due. */
-const LIFE = "1h";
+const LIFE = "10m";
 
 Deno.test("a kill at every write of worker join leaves a node or none, and never makes a second one", async () => {
   await killAtEveryWrite("worker join", Joins.open);
@@ -22,7 +23,7 @@ class Joins implements Scenario {
   readonly #nodes = new Set<string>();
   #machine = "";
 
-  private constructor(cluster: Cluster) {
+  constructor(cluster: Cluster) {
     this.#cluster = cluster;
   }
 
@@ -36,7 +37,7 @@ class Joins implements Scenario {
     return Promise.resolve({
       stateDir: this.#cluster.dir(machine),
       start: (options) => this.#cluster.join(machine, options),
-      drive: (process: Swarmd) => process.waitFor("connected"),
+      drive: (worker) => worker.waitFor("connected"),
     });
   }
 
@@ -46,7 +47,7 @@ class Joins implements Scenario {
     const again = this.#cluster.join(this.#machine);
     const { node } = await again.waitFor("connected");
     this.#nodes.add(String(node));
-    const workers = (await this.#cluster.nodes()).filter(isWorker);
+    const workers = await workersOf(this.#cluster.dir());
     assertEquals(new Set(workers.map(({ id }) => id)), this.#nodes);
     await again.stop();
     await assertTidy(stateDir);
@@ -64,7 +65,7 @@ class Renewals implements Scenario {
   readonly #cluster: Cluster;
   readonly #workers: { readonly name: string; readonly id: string }[];
 
-  private constructor(cluster: Cluster, ids: readonly string[]) {
+  constructor(cluster: Cluster, ids: readonly string[]) {
     this.#cluster = cluster;
     this.#workers = ids.map((id, i) => ({ id, name: `machine-${i}` }));
   }
@@ -87,7 +88,7 @@ class Renewals implements Scenario {
     return {
       stateDir: this.#cluster.dir(name),
       start: (options) => this.#cluster.runWorker(name, options),
-      drive: (process: Swarmd) => process.waitFor("renewed"),
+      drive: (worker) => worker.waitFor("renewed"),
     };
   }
 
@@ -95,7 +96,9 @@ class Renewals implements Scenario {
     const { name, id } = this.#worker;
     const stateDir = this.#cluster.dir(name);
     const kept = await serialsKept(stateDir);
-    const { certificate: { serial = "" } } = await this.#cluster.node(id);
+    const workers = await workersOf(this.#cluster.dir());
+    const row = workers.find((each) => each.id === id);
+    const serial = row?.certificate["serial"] ?? "";
     assert(kept.includes(serial), `kept ${kept}, the manager knows ${serial}`);
     const inUse = await serialInUse(stateDir);
     const again = this.#cluster.runWorker(name);
@@ -121,37 +124,10 @@ class Renewals implements Scenario {
   async #assertAccepted(): Promise<void> {
     const { name, id } = this.#worker;
     const serial = await serialInUse(this.#cluster.dir(name));
-    await this.#cluster.node(
-      id,
-      ({ status, certificate }) =>
-        status === "ready" && certificate["serial"] === serial,
-    );
-    const workers = (await this.#cluster.nodes()).filter(isWorker);
+    const workers = await workersOf(this.#cluster.dir());
+    const row = workers.find((each) => each.id === id);
+    assertEquals([row?.status, row?.certificate["serial"]], ["ready", serial]);
     const ids = this.#workers.map((each) => each.id);
     assertEquals(new Set(workers.map((each) => each.id)), new Set(ids));
   }
-}
-
-function isWorker({ role }: NodeRow): boolean {
-  return role === "worker";
-}
-
-interface WorkerState {
-  readonly nodes: Record<string, { renewAt: number }>;
-}
-
-async function readState(stateDir: string): Promise<WorkerState> {
-  return JSON.parse(await Deno.readTextFile(`${stateDir}/state.json`));
-}
-
-/** Has the next start of a worker begin with a renewal. */
-async function makeDue(stateDir: string): Promise<void> {
-  const state = await readState(stateDir);
-  for (const each of Object.values(state.nodes)) each.renewAt = 0;
-  await Deno.writeTextFile(`${stateDir}/state.json`, JSON.stringify(state));
-}
-
-async function isDue(stateDir: string): Promise<boolean> {
-  const { nodes } = await readState(stateDir);
-  return Object.values(nodes).some(({ renewAt }) => renewAt === 0);
 }

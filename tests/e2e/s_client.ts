@@ -35,8 +35,9 @@ export async function sClientGet(
 
 /** The JSON in a response. */
 export function bodyOf({ output }: SClientRun): Record<string, never> {
-  const [body = "{}"] = /^[[{].*$/m.exec(output) ?? [];
-  return JSON.parse(body);
+  const [, length = "", rest = ""] =
+    /^content-length: (\d+)\r\n[^]*?\r\n\r\n([^]*)/im.exec(output) ?? [];
+  return JSON.parse(rest.slice(0, Number(length)));
 }
 
 /**

@@ -210,7 +210,7 @@ export class House {
 
   async #furnish(): Promise<void> {
     const parts = { ...this, logger: this.logger };
-    const signer = this.#signs();
+    const signer = this.signs();
     this.issuance = new Issuance({
       ...parts,
       signer,
@@ -246,7 +246,7 @@ export class House {
   }
 
   /** Whoever signs at the moment. */
-  #signs(): Signer {
+  signs(): Signer {
     const present = () => this.signer;
     return {
       get issuer() {

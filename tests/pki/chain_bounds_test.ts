@@ -36,14 +36,14 @@ Deno.test("verifyChain() looks at 16 certificates and 6 steps", async () => {
   await assertRefused(judge([seven, ...ladder], [root]), "too-long");
 });
 
-Deno.test("verifyChain() gives up after 16 signature checks", async () => {
+Deno.test("verifyChain() gives up after 8 signature checks", async () => {
   let checks = 0;
   const crypto = counting(() => checks++);
   const posing: Holder[] = [];
   for (let i = 0; i < 20; i++) posing.push(await forgeCa({ subject: "same" }));
   const node = await forge({ issuer: await forgeCa({ subject: "same" }) });
   await assertRefused(judge([node], posing, { crypto }), "bad-signature");
-  assertEquals(checks, 16);
+  assertEquals(checks, 8);
 });
 
 Deno.test("verifyChain() ends where authorities sign each other in circles", async () => {

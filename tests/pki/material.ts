@@ -33,10 +33,9 @@ import { SeededRandom } from "../fakes/random.ts";
 export const NOW = Date.UTC(2026, 0, 1);
 
 export const random = new SeededRandom(1);
-export const realCrypto = webCrypto(
-  crypto.subtle,
-  (length) => crypto.getRandomValues(new Uint8Array(length)),
-);
+export const realCrypto = webCrypto(crypto.subtle, {
+  random: (length) => crypto.getRandomValues(new Uint8Array(length)),
+});
 
 /** A certificate and its key. */
 export interface Holder {

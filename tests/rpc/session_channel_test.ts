@@ -430,55 +430,6 @@ Deno.test("SessionChannel writes little to a peer that floods and does not read"
   assertEquals(channel.queuedBytes, 0);
 });
 
-Deno.test("SessionChannel.ready() resolves when the window has room", async () => {
-  const { channel, wire } = setup({ limits: { unackedMessages: 2 } });
-  let ready = 0;
-  const count = () => ready++;
-  channel.ready().then(count);
-  await settle();
-  assertEquals(ready, 1);
-  sendMany(channel, 3);
-  channel.ready().then(count);
-  channel.ready().then(count);
-  channel.attach(wire, 0);
-  channel.receive(wire, ack({ seen: 1 }));
-  await settle();
-  assertEquals(ready, 1);
-  channel.receive(wire, ack({ seen: 2 }));
-  await settle();
-  assertEquals(ready, 3);
-});
-
-Deno.test("SessionChannel.ready() resolves when the peer says at attach what it saw", async () => {
-  const { channel, wire } = setup({ limits: { unackedMessages: 1 } });
-  channel.attach(wire, 0);
-  sendMany(channel, 1);
-  const ready = channel.ready();
-  channel.detach();
-  channel.attach(new FakeWire(), 1);
-  await ready;
-});
-
-Deno.test("SessionChannel.ready() waits when bytes alone fill the window", async () => {
-  const { channel, wire } = setup({ limits: { unackedBytes: 36 } });
-  channel.attach(wire, 0);
-  sendMany(channel, 1);
-  let ready = false;
-  channel.ready().then(() => ready = true);
-  await settle();
-  assertFalse(ready);
-});
-
-Deno.test("SessionChannel.ready() rejects when the session has ended, or ends", async () => {
-  const { channel } = setup({ limits: { unackedMessages: 1 } });
-  sendMany(channel, 1);
-  const waiting = channel.ready();
-  const error = new SwarmdError("removed", "Node was removed");
-  channel.end(error);
-  assertEquals(await assertRejects(() => waiting), error);
-  assertEquals(await assertRejects(() => channel.ready()), error);
-});
-
 Deno.test("SessionChannel.end() is said once, and stops everything", () => {
   const { channel, wire, errors, delivered } = setup();
   channel.attach(wire, 0);

@@ -3,7 +3,7 @@ import { START } from "./machine_clock.ts";
 import type { VirtualClock } from "./virtual_clock.ts";
 
 /** Entries that are kept to explain a failure. */
-const KEPT = 400;
+const KEPT = 4_000;
 
 /** What happened, in order: the last of it, or all of it. */
 export class EventLog {
@@ -26,9 +26,14 @@ export class EventLog {
     this.#entries = this.#entries.slice(-KEPT);
   }
 
+  /** What happens all the time: kept only where everything is. */
+  trace(who: string, what: string): void {
+    if (this.#keepAll) this.add(who, what);
+  }
+
   /** The last entries about somebody, or of all. */
   last(count: number, about?: string): string[] {
-    return this.#entries.filter((e) => !about || e.includes(about))
+    return this.#entries.filter((e) => !about || e.includes(` ${about} `))
       .slice(-count).map(readable);
   }
 

@@ -32,7 +32,10 @@ export abstract class Machine {
   readonly clock: MachineClock;
   readonly disk = new SimDisk();
   protected readonly around: Surroundings;
-  diskState: "good" | "full" | "flaky" = "good";
+  /** Writes fail. */
+  diskFull = false;
+  /** Writes happen, and fail. */
+  diskFlaky = false;
   /** For the next process. */
   crashPlan: CrashPlan | undefined;
   /** Given up for good. */
@@ -47,6 +50,7 @@ export abstract class Machine {
     this.around = around;
     this.host = host;
     this.clock = new MachineClock(around.clock, around.maxLookMs);
+    host.lostAnswer = () => this.disturb("answer lost");
   }
 
   get name(): string {
@@ -59,7 +63,7 @@ export abstract class Machine {
 
   /** For how long nothing has been wrong with it, in milliseconds. */
   get calmMs(): number {
-    if (this.#troubles.size > 0 || this.diskState !== "good") return 0;
+    if (this.#troubles.size > 0) return 0;
     return this.around.clock.now - this.#calmSince;
   }
 
@@ -91,26 +95,24 @@ export abstract class Machine {
     this.startAfter(5 * SECOND);
   }
 
-  /** Kills the process and the machine with it, so that no peer is told. */
-  powerOff(): void {
+  /** Kills the process together with the machine, so that no peer is told. */
+  losePower(): void {
     this.#kill("by a loss of power", { silent: true });
-    this.trouble("off");
   }
 
-  powerOn(): void {
-    this.relieve("off");
-    this.start();
-  }
-
-  fallAsleep(): void {
-    this.clock.sleep();
-    this.trouble("asleep");
+  /** It is never started again. */
+  retire(): void {
+    this.retired = true;
+    this.#kill("for good", { silent: false });
   }
 
   wake(): void {
     this.clock.wake();
-    this.relieve("asleep");
     this.start();
+  }
+
+  isTroubled(what: string): boolean {
+    return this.#troubles.has(what);
   }
 
   /** Something begins to be wrong, until it is relieved. */
@@ -156,7 +158,7 @@ export abstract class Machine {
       clock: this.clock,
       label: `${this.around.seed} ${this.name} ${++this.#starts}`,
       crashPlan,
-      diskState: () => this.diskState,
+      machine: this,
       crash: (why) => this.crash(why),
       wrote: (what) => this.wrote(what),
     });

@@ -62,8 +62,13 @@ export class Network {
   }
 
   addHost(host: Pick<Host, "name" | "ip" | "random" | "latencyMs">): Host {
-    const state = { reachable: true, loseAnswers: 0, refusing: false };
-    const added = { ...host, ...state };
+    const added: Host = {
+      ...host,
+      reachable: true,
+      refusing: false,
+      loseAnswers: 0,
+      lostAnswer: () => {},
+    };
     this.#hosts.set(host.ip, added);
     this.#links.set(added, new Set());
     return added;
@@ -193,7 +198,7 @@ export class Network {
       serverHost: server,
       wrote: credentials ? () => {} : (chunk) => this.unverified(chunk),
       passes: (chunk) => passes(client.host, chunk),
-      log: (what) => log.add(client.host.name, what),
+      log: (what) => log.trace(client.host.name, what),
       opened: () => void this.#accept(listener, { link, remote, credentials }),
       ended: () => ends.forEach((links) => links?.delete(link)),
     });
@@ -277,6 +282,7 @@ const ANSWER = utf8('"chain"');
 function passes(host: Host, chunk: Bytes): boolean {
   if (host.loseAnswers === 0 || !holds(chunk, ANSWER)) return true;
   host.loseAnswers--;
+  host.lostAnswer();
   return false;
 }
 

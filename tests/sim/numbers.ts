@@ -1,4 +1,4 @@
-import { type Clock, sleep } from "../../lib/base/time.ts";
+import { type Clock, HOUR, sleep } from "../../lib/base/time.ts";
 import { DrillDesk } from "../../lib/manager/drill_desk.ts";
 import type { NodeSession } from "../../lib/manager/node_session.ts";
 import { parseAs } from "../../lib/rpc/methods.ts";
@@ -70,8 +70,11 @@ export class Numbers {
 
   /** Forgets sessions that are over. */
   keepOnly(sessions: ReadonlySet<string>): void {
-    for (const key of this.#counts.keys()) {
-      if (!sessions.has(key.slice(key.indexOf(" ") + 1))) {
+    // What was on its way when they ended has come by then, or never will.
+    const before = this.#now() - HOUR;
+    for (const [key, { writtenAt }] of this.#counts) {
+      const session = key.slice(key.indexOf(" ") + 1);
+      if (writtenAt < before && !sessions.has(session)) {
         this.#counts.delete(key);
       }
     }

@@ -17,6 +17,8 @@ export interface Host {
   reachable: boolean;
   /** Answers with a certificate that are to be lost. */
   loseAnswers: number;
+  /** One was lost. */
+  lostAnswer: () => void;
   /** New connections to it are refused. */
   refusing: boolean;
 }

@@ -20,8 +20,8 @@ export interface ProcessOptions {
   /** Tells its random numbers from those of every other process. */
   readonly label: string;
   readonly crashPlan: CrashPlan | undefined;
-  /** How writes behave on this machine now. */
-  readonly diskState: () => "good" | "full" | "flaky";
+  /** Whether its writes fail, or happen and fail. */
+  readonly machine: { readonly diskFull: boolean; readonly diskFlaky: boolean };
   /** Its machine is to kill it, now. */
   readonly crash: (why: string) => void;
   /** A write has happened. */
@@ -45,10 +45,12 @@ export class SimProcess implements NetProcess {
   readonly #options: ProcessOptions;
   #alive = true;
   #writes = 0;
+  #crashPlan: CrashPlan | undefined;
 
   constructor(options: ProcessOptions) {
     const { host, clock, label } = options;
     this.#options = options;
+    this.#crashPlan = options.crashPlan;
     this.host = host;
     this.clock = clock.forProcess(this);
     this.random = new StreamRandom(label);
@@ -67,29 +69,39 @@ export class SimProcess implements NetProcess {
     this.#alive = false;
   }
 
+  /** Dies at a write, counted from now. */
+  dieAt({ write, when }: CrashPlan): void {
+    this.#crashPlan = { write: this.#writes + write, when };
+  }
+
   async #beforeWrite(what: string): Promise<void> {
-    this.#writes++;
-    const write = this.#writes;
-    const { crashPlan, diskState } = this.#options;
+    const write = ++this.#writes;
     await this.#diskTime();
     if (!this.#alive) return await NEVER;
-    if (crashPlan?.write === write && crashPlan.when === "before") {
-      this.#options.crash(`before write ${write}, ${what}`);
-      return await NEVER;
-    }
-    if (diskState() === "full") throw diskFull();
+    await this.#perhapsDie(`before write ${write}, ${what}`, {
+      write,
+      when: "before",
+    });
+    if (this.#options.machine.diskFull) throw diskFull();
   }
 
   async #afterWrite(what: string): Promise<void> {
     if (!this.#alive) return await NEVER;
-    const { crashPlan, diskState, wrote } = this.#options;
-    wrote(what);
-    if (crashPlan?.write === this.#writes && crashPlan.when === "after") {
-      this.#options.crash(`after write ${this.#writes}, ${what}`);
-      return await NEVER;
-    }
+    this.#options.wrote(what);
+    const write = this.#writes;
+    await this.#perhapsDie(`after write ${write}, ${what}`, {
+      write,
+      when: "after",
+    });
     // The change is there, and making it durable failed.
-    if (diskState() === "flaky") throw diskFull();
+    if (this.#options.machine.diskFlaky) throw diskFull();
+  }
+
+  async #perhapsDie(why: string, { write, when }: CrashPlan): Promise<void> {
+    const plan = this.#crashPlan;
+    if (plan?.write !== write || plan.when !== when) return;
+    this.#options.crash(why);
+    await NEVER;
   }
 
   /** Often nothing, else up to 30 ms. */

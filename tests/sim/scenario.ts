@@ -17,8 +17,10 @@ export interface Scenario {
   readonly faultMs: number;
   /** How often something happens to the manager's machine, on average. */
   readonly managerFaultMs: number;
-  /** The longest ordinary fault. */
+  /** The longest ordinary fault of a worker's machine. */
   readonly longMs: number;
+  /** The same of the manager's. */
+  readonly managerLongMs: number;
   /** How long machines sleep at most. */
   readonly sleepMs: number;
 }
@@ -36,6 +38,7 @@ export const YEAR: Scenario = {
   faultMs: 40 * DAY,
   managerFaultMs: 20 * DAY,
   longMs: 12 * HOUR,
+  managerLongMs: 30 * MINUTE,
   sleepMs: 40 * DAY,
 };
 
@@ -52,6 +55,7 @@ export const DAY_AT_WORK: Scenario = {
   faultMs: 2 * HOUR,
   managerFaultMs: HOUR,
   longMs: 20 * MINUTE,
+  managerLongMs: 2 * MINUTE,
   sleepMs: 2 * HOUR,
 };
 

@@ -7,6 +7,7 @@ import { Machine, type Surroundings } from "./machine.ts";
 import { SimApp } from "./numbers.ts";
 import type { Host } from "./pipe.ts";
 import type { SimProcess } from "./process.ts";
+import type { DiskImage } from "./sim_disk.ts";
 
 /** What worker machines need besides. */
 export interface WorkerSurroundings extends Surroundings {
@@ -27,6 +28,8 @@ export class WorkerMachine extends Machine {
   /** Node that it became at its last join. */
   nodeId: string | undefined;
   worker: Worker | undefined;
+  /** What its disk once looked like. */
+  image: DiskImage | undefined;
   /** Why nobody can expect that its identity is good, if so. */
   spoilt: string | undefined;
 
@@ -42,6 +45,10 @@ export class WorkerMachine extends Machine {
   /** Whether it believes to be connected. */
   get connected(): boolean {
     return this.worker?.uplink.connected ?? false;
+  }
+
+  keepImage(): void {
+    if (this.disk.identity) this.image = this.disk.image;
   }
 
   protected override async run(process: SimProcess): Promise<void> {

@@ -4,7 +4,10 @@ import { SimCrypto } from "../fakes/sim_crypto.ts";
 import { Checks } from "./checks.ts";
 import { EventLog, timeText } from "./event_log.ts";
 import { Invariants } from "./invariants.ts";
+import { Faults } from "./faults.ts";
 import type { Surroundings } from "./machine.ts";
+import { START } from "./machine_clock.ts";
+import { Operator } from "./operator.ts";
 import { ManagerMachine, PORT } from "./manager_machine.ts";
 import { Network } from "./network.ts";
 import { Numbers } from "./numbers.ts";
@@ -33,6 +36,8 @@ export class World {
   readonly invariants: Invariants;
   readonly manager: ManagerMachine;
   readonly workers: WorkerMachine[] = [];
+  readonly operator: Operator;
+  readonly faults: Faults;
   readonly #seed: number;
   readonly #checks: Checks;
   #failure: string | undefined;
@@ -57,7 +62,20 @@ export class World {
     this.invariants = new Invariants(fail);
     this.manager = this.#newManager();
     for (let i = 0; i < scenario.workers; i++) this.addWorker();
+    this.operator = new Operator(this);
+    this.faults = new Faults(this, this.#stream("faults"));
     this.#checks = new Checks(this);
+  }
+
+  /** The true time, as a wall clock. */
+  get now(): number {
+    return START + this.clock.now;
+  }
+
+  /** After this long without trouble, a worker must be well. */
+  get patienceMs(): number {
+    // A half-open connection is noticed after three beats.
+    return 3.5 * this.scenario.heartbeatMs + 3 * MINUTE;
   }
 
   /** Runs to the end. @throws {Error} that tells how to see it again */
@@ -68,11 +86,28 @@ export class World {
     for (const worker of this.workers) {
       this.clock.after(this.random.between(0, startMs), () => worker.start());
     }
-    this.#every(checkMs, () => this.#checks.look());
+    this.#every(checkMs, () => {
+      this.operator.look();
+      this.#checks.look();
+    });
+    this.faults.begin();
     await this.#until(durationMs);
+    await this.#calmDown();
     const { invariants: { issued }, numbers: { total }, clock, log } = this;
     const { events } = clock;
     return { events, issued, numbers: total, log: log.entries };
+  }
+
+  /** In the end everything is put right, and everybody must be well. */
+  async #calmDown(): Promise<void> {
+    this.faults.end();
+    const { patienceMs, scenario: { durationMs, checkMs } } = this;
+    await this.#until(durationMs + 4 * (patienceMs + checkMs));
+    for (const worker of this.workers) {
+      if (worker.retired || worker.connected) continue;
+      this.fail(`In the end ${worker.name} is not connected: ${worker.spoilt}`);
+    }
+    await this.#until(0);
   }
 
   /** Something that must not happen has happened. */

@@ -12,6 +12,8 @@ export interface Scenario extends AsyncDisposable {
    * @returns what it found, for the report
    */
   check(): Promise<string>;
+  /** Looks at the whole, at the end. */
+  finish?(): Promise<void>;
 }
 
 /** Runs at a time: one for each core of a small machine. */
@@ -30,27 +32,67 @@ export async function killAtEveryWrite(
   open: () => Promise<Scenario>,
 ): Promise<void> {
   const started = performance.now();
-  const points = await record(open);
-  const todo = pointsToTry(points);
-  const report = new Report();
-  const work = async () => {
-    await using scenario = await open();
-    for (let point; (point = todo.shift());) {
-      report.add(point, await killOnce(scenario, point));
-    }
-  };
-  await Promise.all(Array.from({ length: LANES }, work));
+  await using lanes = await Lanes.open(open);
+  const points = await lanes.record();
+  const report = await lanes.kill(pointsToTry(points));
   const seconds = Math.round((performance.now() - started) / 1_000);
   say(`${name}: ${points.length} writes; ${report.text}; ${seconds} s`);
   const missed = new Set(points.map(labelOf)).difference(report.labels);
   assertEquals(missed, new Set());
 }
 
-async function record(open: () => Promise<Scenario>): Promise<WritePoint[]> {
-  await using scenario = await open();
-  const points = await recordWrites(await scenario.prepare());
-  await scenario.check();
-  return points;
+/** Scenarios that go on at the same time. */
+class Lanes implements AsyncDisposable {
+  readonly #stack: AsyncDisposableStack;
+  readonly #scenarios: readonly Scenario[];
+
+  constructor(
+    stack: AsyncDisposableStack,
+    scenarios: readonly Scenario[],
+  ) {
+    this.#stack = stack;
+    this.#scenarios = scenarios;
+  }
+
+  static async open(open: () => Promise<Scenario>): Promise<Lanes> {
+    await using stack = new AsyncDisposableStack();
+    const scenarios: Scenario[] = [];
+    for (let i = 0; i < LANES; i++) scenarios.push(stack.use(await open()));
+    return new Lanes(stack.move(), scenarios);
+  }
+
+  async record(): Promise<WritePoint[]> {
+    const [first] = this.#scenarios;
+    if (!first) return [];
+    const points = await recordWrites(await first.prepare());
+    await first.check();
+    return points;
+  }
+
+  /** @throws the first failure, after the other lanes have come to a halt */
+  async kill(points: readonly WritePoint[]): Promise<Report> {
+    const report = new Report();
+    const todo = [...points];
+    const ends = await Promise.allSettled(
+      this.#scenarios.map(async (scenario) => {
+        for (let point; (point = todo.shift());) {
+          try {
+            report.add(point, await killOnce(scenario, point));
+          } catch (error) {
+            todo.length = 0;
+            throw error;
+          }
+        }
+        await scenario.finish?.();
+      }),
+    );
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
+    return report;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack[Symbol.asyncDispose]();
+  }
 }
 
 /** @returns what was found; nothing when it could not be killed there */

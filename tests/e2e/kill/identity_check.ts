@@ -51,9 +51,11 @@ async function serialOf(folder: string): Promise<string> {
   return serial.trim().replace(/^serial=0*/, "").toLowerCase();
 }
 
-async function openssl(...args: string[]): Promise<string> {
+/** What a command of OpenSSL writes; throws when it fails. */
+export async function openssl(...args: string[]): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command("openssl", {
     args,
+    stdin: "null",
   }).output();
   const said = new TextDecoder();
   if (success) return said.decode(stdout);

@@ -11,7 +11,9 @@ export interface Run {
   readonly stateDir: string;
   start(options: StartOptions): Swarmd;
   /** Until it is to be asked to end. */
-  drive(process: Swarmd): Promise<unknown>;
+  drive(swarmd: Swarmd): Promise<unknown>;
+  /** Whether what it writes now is to be recorded; always, where left out. */
+  matters?(): boolean;
 }
 
 /**
@@ -29,9 +31,10 @@ const WATCHED_OPENS = 40;
 export async function recordWrites(run: Run): Promise<WritePoint[]> {
   const points: WritePoint[] = [];
   const options = ["-e", `trace=${WRITES}`];
-  await traced(run, options, ({ point }) => {
-    if (point) points.push(point);
-  });
+  const look = ({ point }: Told) => {
+    if (point && (run.matters?.() ?? true)) points.push(point);
+  };
+  await traced(run, { options, look });
   return points;
 }
 
@@ -60,7 +63,7 @@ async function killBefore(
 ): Promise<boolean> {
   const path = `${run.stateDir}/${place}`;
   const inject = `inject=${call}:signal=KILL:when=${nth}`;
-  const { signal } = await traced(run, ["-P", path, "-e", inject]);
+  const { signal } = await traced(run, { options: ["-P", path, "-e", inject] });
   return signal === "SIGKILL";
 }
 
@@ -72,10 +75,11 @@ async function killAfter(run: Run, target: WritePoint): Promise<boolean> {
     ...["-e", `inject=${calls}:signal=STOP`],
   ];
   const stops = new Stops(target);
-  const { signal } = await traced(run, options, (told, process) => {
+  const look = (told: Told, swarmd: Swarmd) => {
     const next = stops.next(told);
-    if (next) process.signal(next);
-  });
+    if (next) swarmd.signal(next);
+  };
+  const { signal } = await traced(run, { options, look });
   return signal === "SIGKILL";
 }
 
@@ -113,6 +117,13 @@ function isSame(a: WritePoint, b: WritePoint): boolean {
   return a.call === b.call && a.place === b.place && a.nth === b.nth;
 }
 
+interface Tracing {
+  /** For strace. */
+  readonly options: readonly string[];
+  /** Is called in the moment that strace tells. */
+  readonly look?: (told: Told, swarmd: Swarmd) => void;
+}
+
 /**
  * Drives a run under strace.
  *
@@ -120,36 +131,35 @@ function isSame(a: WritePoint, b: WritePoint): boolean {
  */
 async function traced(
   run: Run,
-  options: readonly string[],
-  look: (told: Told, process: Swarmd) => void = () => {},
+  { options, look = () => {} }: Tracing,
 ): Promise<Ended> {
   await using pipe = await Pipe.make();
   // -D: the child is the program, and not strace.
   const args = ["-D", "-f", "-qq", "-y", "-s", "0", "-o", pipe.path];
-  await using process = run.start({
+  await using swarmd = run.start({
     under: (command) => ["strace", ...args, ...options, "--", ...command],
   });
   const reader = new TraceReader(run.stateDir);
   const reading = pipe.eachLine((line) => {
     const told = reader.read(line);
-    if (told) look(told, process);
+    if (told) look(told, swarmd);
   });
   try {
-    return await driven(run, process);
+    return await driven(run, swarmd);
   } finally {
-    await process.kill();
+    await swarmd.kill();
     await pipe.release();
     await reading;
   }
 }
 
-async function driven(run: Run, process: Swarmd): Promise<Ended> {
+async function driven(run: Run, swarmd: Swarmd): Promise<Ended> {
   try {
-    await run.drive(process);
-    process.signal("SIGTERM");
-    return await process.waitForEnd();
+    await run.drive(swarmd);
+    swarmd.signal("SIGTERM");
+    return await swarmd.waitForEnd();
   } catch (error) {
-    const end = await process.waitForEnd({ timeoutMs: 1_000 }).catch(() => {});
+    const end = await swarmd.waitForEnd({ timeoutMs: 1_000 }).catch(() => {});
     // Who was killed is not asked why it did not do the rest.
     if (end?.signal === "SIGKILL") return end;
     throw error;
@@ -161,7 +171,7 @@ class Pipe implements AsyncDisposable {
   readonly path: string;
   readonly #folder: string;
 
-  private constructor(folder: string) {
+  constructor(folder: string) {
     this.#folder = folder;
     this.path = `${folder}/trace`;
   }

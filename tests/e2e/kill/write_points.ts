@@ -27,6 +27,8 @@ export const WRITES: readonly string[] = [
 
 /** A kill after one of them leaves what a kill before it leaves. */
 const WITHOUT_TRACE = ["fsync", "fdatasync", "chmod"];
+/** The second time, it is there. */
+const MAKES_STORE = "openat swarmd.db";
 
 /** A point's name in reports, without its number. */
 export function labelOf({ call, place }: WritePoint): string {
@@ -40,10 +42,11 @@ export function labelOf({ call, place }: WritePoint): string {
  */
 export function pointsToTry(points: readonly WritePoint[]): WritePoint[] {
   const labels = points.map(labelOf);
-  return points.filter(({ call, nth }, i) => {
-    if (nth === 1) return true;
-    const amid = labels[i - 1] === labels[i] && labels[i] === labels[i + 1];
-    return !amid && !WITHOUT_TRACE.includes(call);
+  return points.filter(({ call }, i) => {
+    const label = labels[i] ?? "";
+    if (labels.indexOf(label) === i) return true;
+    const amid = labels[i - 1] === label && labels[i + 1] === label;
+    return !amid && !WITHOUT_TRACE.includes(call) && label !== MAKES_STORE;
   });
 }
 

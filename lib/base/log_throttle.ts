@@ -1,5 +1,5 @@
-import type { LogFields, Logger } from "../base/logger.ts";
-import { type Clock, SECOND } from "../base/time.ts";
+import type { LogFields, Logger } from "./logger.ts";
+import { type Clock, SECOND } from "./time.ts";
 
 /** Length of a window, in milliseconds. */
 const WINDOW_MS = 10 * SECOND;

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { LogThrottle } from "../../lib/net/log_throttle.ts";
+import { LogThrottle } from "../../lib/base/log_throttle.ts";
 import { FakeClock } from "../fakes/clock.ts";
-import { LogBook } from "./harness.ts";
+import { LogBook } from "../net/harness.ts";
 
 Deno.test("warn() writes ten lines of a message in ten seconds, and counts the rest", async () => {
   const clock = new FakeClock();

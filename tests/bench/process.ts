@@ -1,0 +1,69 @@
+import { cpuMs, linesOf, residentKb } from "./child.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+/** Longest that one answer of a child may take, in milliseconds. */
+const MAX_ANSWER_MS = 120_000;
+
+/** What a child answers: numbers and texts by name. */
+export type Answer = Readonly<Record<string, unknown>>;
+
+/** A script of this folder in a process of its own, which does what it is told. */
+export class BenchProcess implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+  readonly #lines: AsyncGenerator<string>;
+
+  constructor(script: string, args: readonly string[] = []) {
+    this.#child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", `tests/bench/${script}`, ...args],
+      cwd: ROOT,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    this.#input = this.#child.stdin.getWriter();
+    this.#lines = linesOf(this.#child.stdout);
+  }
+
+  /** Processor time so far, in milliseconds. */
+  get cpuMs(): number {
+    return cpuMs(this.#child.pid);
+  }
+
+  /** Resident memory, in kilobytes of 1,000 bytes. */
+  get residentKb(): number {
+    return residentKb(this.#child.pid);
+  }
+
+  /** The next line that it says. */
+  async answer(): Promise<Answer> {
+    const late = AbortSignal.timeout(MAX_ANSWER_MS);
+    const failed = new Promise<never>((_, reject) =>
+      late.addEventListener("abort", () => reject(late.reason), { once: true })
+    );
+    const line = await Promise.race([this.#lines.next(), failed]);
+    if (!line.done) return JSON.parse(line.value);
+    const { code } = await this.#child.status;
+    throw new Error(`A process of the bench ended with ${code}`);
+  }
+
+  async ask(action: string, asked: Answer = {}): Promise<Answer> {
+    const line = `${JSON.stringify({ ...asked, action })}\n`;
+    await this.#input.write(new TextEncoder().encode(line));
+    return await this.answer();
+  }
+
+  /** Ends it in order. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#input.close().catch(() => {});
+    const force = setTimeout(() => this.kill(), 10_000);
+    await this.#child.status;
+    clearTimeout(force);
+    await this.#lines.return(undefined);
+  }
+
+  /** Ends it at once. */
+  kill(): void {
+    this.#child.kill("SIGKILL");
+  }
+}

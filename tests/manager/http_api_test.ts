@@ -1,0 +1,97 @@
+import { assertEquals } from "@std/assert";
+import type { NodePeer, Peer } from "../../lib/cluster/admission.ts";
+import { answerRemotely } from "../../lib/manager/http_api.ts";
+
+const PATHS = ["/v1/ca", "/v1/nodes", "/v1/status"];
+const CLOSED = [
+  "/v1/tokens/worker",
+  "/v1/nodes/x",
+  "/v1/drill",
+  "/",
+  "/__proto__",
+  "/toString",
+  "/v1/ca/",
+];
+
+function nodePeer(
+  role: NodePeer["role"],
+  certificate: NodePeer["certificate"],
+): Peer {
+  const fingerprint = "ab";
+  const nodeId = "n";
+  return { kind: "node", nodeId, role, certificate, fingerprint, notAfter: 1 };
+}
+
+const message = "m";
+const PEERS: readonly (readonly [Peer | undefined, number])[] = [
+  // A connection of which TLS saw nothing is anonymous.
+  [undefined, 401],
+  [{ kind: "anonymous" }, 401],
+  [{ kind: "refused", code: "unverified-chain", message }, 403],
+  [{ kind: "refused", code: "conflict", message }, 409],
+  [{ kind: "refused", code: "not-yet-valid", message }, 403],
+  [{ kind: "recovering", reason: "expired", nodeId: "n", message }, 403],
+  [{ kind: "recovering", reason: "replaced", nodeId: "n", message }, 403],
+  [
+    { kind: "recovering", reason: "newer-than-store", nodeId: "n", message },
+    403,
+  ],
+  [nodePeer("worker", "current"), 403],
+  [nodePeer("worker", "pending"), 403],
+  [nodePeer("manager", "previous"), 403],
+  [nodePeer("manager", "current"), 200],
+  [nodePeer("manager", "pending"), 200],
+];
+
+async function ask(peer: Peer | undefined, path: string, method = "GET") {
+  let asked = 0;
+  const facts = {
+    remote: { host: "h", port: 1 },
+    tlsVersion: "TLSv1.2",
+    resumed: true,
+    presented: [],
+  };
+  const answer = await answerRemotely(
+    { method, path, ...(peer && { facts }) },
+    {
+      identify: () => Promise.resolve(peer ?? { kind: "anonymous" }),
+      answer: ({ method }) => {
+        asked++;
+        const status = method === "GET" ? 200 : 400;
+        return Promise.resolve({ status, headers: {}, body: "{}" });
+      },
+    },
+  );
+  return { status: answer.status, asked };
+}
+
+Deno.test("answerRemotely() lets exactly those read a path whom it is for", async () => {
+  for (const [peer, status] of PEERS) {
+    for (const path of PATHS) {
+      const want = path === "/v1/ca" ? 200 : status;
+      const found = await ask(peer, path);
+      assertEquals(found, { status: want, asked: want === 200 ? 1 : 0 });
+    }
+  }
+});
+
+Deno.test("answerRemotely() opens no path of the operator's", async () => {
+  for (const [peer, status] of PEERS) {
+    for (const path of CLOSED) {
+      const want = status === 200 ? 404 : status;
+      assertEquals(await ask(peer, path), { status: want, asked: 0 }, path);
+    }
+  }
+});
+
+Deno.test("answerRemotely() writes nothing", async () => {
+  for (const method of ["POST", "PUT", "DELETE"]) {
+    const { status } = await ask(
+      nodePeer("manager", "current"),
+      "/v1/nodes",
+      method,
+    );
+    assertEquals(status, 400);
+    assertEquals((await ask(undefined, "/v1/ca", method)).status, 400);
+  }
+});

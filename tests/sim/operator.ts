@@ -1,0 +1,119 @@
+import { MINUTE } from "../../lib/base/time.ts";
+import type { NodeRecord } from "../../lib/cluster/node.ts";
+import type { Transaction } from "../../lib/cluster/store.ts";
+import type { WorkerMachine } from "./worker_machine.ts";
+import type { World } from "./world.ts";
+
+/** Part of a certificate's life before its end, in which trouble excuses that it ended. */
+const LATE_PART = 0.3;
+
+/** A change of a node's record, and when it is done. */
+interface Decision {
+  readonly done: (record: NodeRecord | undefined) => boolean;
+  readonly work: (tx: Transaction) => void;
+}
+
+/**
+ * The person who looks after the fleet: decides about nodes, and helps machines
+ * that cannot help themselves, each with a reason.
+ */
+export class Operator {
+  readonly #world: World;
+  /** The newest decision on each node. */
+  readonly #decisions = new Map<string, Decision>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** Removes a node for good. */
+  remove(nodeId: string): void {
+    this.#decide(nodeId, {
+      done: (record) => record === undefined,
+      work: (tx) => tx.remove("node", nodeId),
+    });
+  }
+
+  /** Decides whether a node may work. */
+  admit(nodeId: string, admission: NodeRecord["admission"]): void {
+    this.#decide(nodeId, {
+      done: (record) => !record || record.admission === admission,
+      work: (tx) => {
+        const node = tx.get("node", nodeId);
+        if (node) tx.put("node", nodeId, { ...node, admission });
+      },
+    });
+  }
+
+  /** Looks after everybody. */
+  look(): void {
+    for (const worker of this.#world.workers) {
+      if (!worker.retired) this.#lookAfter(worker);
+    }
+  }
+
+  /** Why a machine cannot come back by itself; undefined when it must. */
+  reasonFor(worker: WorkerMachine): string | undefined {
+    if (worker.spoilt !== undefined) return worker.spoilt;
+    const certificate = this.#world.invariants.certificateOf(worker);
+    if (!certificate) return undefined;
+    const { issuedAt, notAfter } = certificate;
+    const late = notAfter - LATE_PART * (notAfter - issuedAt);
+    const now = this.#world.now;
+    const calmSince = now - Math.min(worker.calmMs, this.#world.manager.calmMs);
+    if (now < notAfter || calmSince < late) return undefined;
+    return "its certificate ended in a time of trouble";
+  }
+
+  #lookAfter(worker: WorkerMachine): void {
+    const world = this.#world;
+    if (worker.calmMs < world.patienceMs || !world.manager.manager) return;
+    const record = world.invariants.records.get(worker.nodeId ?? "");
+    if (record?.admission === "conflict") return this.#settle(worker, record);
+    if (worker.connected && !this.#isAmbiguous(worker)) {
+      worker.spoilt = undefined;
+      return world.invariants.checkDisk(worker);
+    }
+    if (worker.connected) return;
+    const reason = this.reasonFor(worker);
+    if (reason === undefined) return;
+    worker.log(`operator: ${reason}, so it joins again`);
+    if (worker.spoilt !== undefined) worker.disk.wipe();
+    worker.command = "join";
+    worker.crash("by the operator");
+  }
+
+  /** Two machines had one identity: one of them goes. */
+  #settle(worker: WorkerMachine, record: NodeRecord): void {
+    const { workers } = this.#world;
+    const twins = workers.filter((each) =>
+      each !== worker && !each.retired && each.nodeId === record.id
+    );
+    for (const twin of twins) twin.retire();
+    this.admit(record.id, "active");
+  }
+
+  /** Whether another machine still runs with the same identity. */
+  #isAmbiguous({ binding, nodeId }: WorkerMachine): boolean {
+    const same = this.#world.workers.filter((each) =>
+      !each.retired && each.binding === binding && each.nodeId === nodeId
+    );
+    return same.length > 1;
+  }
+
+  #decide(nodeId: string, decision: Decision): void {
+    this.#decisions.set(nodeId, decision);
+    this.#insist(nodeId, decision);
+  }
+
+  /** Asks again until it is so: the manager may be away, or die meanwhile. */
+  #insist(nodeId: string, decision: Decision): void {
+    const { clock, invariants, manager } = this.#world;
+    if (this.#decisions.get(nodeId) !== decision) return;
+    if (decision.done(invariants.records.get(nodeId))) return;
+    manager.store?.update(decision.work).catch((error) => {
+      manager.log(`operator: cannot change ${nodeId}: ${error}`);
+    });
+    clock.after(MINUTE, () => this.#insist(nodeId, decision));
+  }
+}
