@@ -25,6 +25,9 @@ import { WorkerSession } from "./worker_session.ts";
 /** Shortest time that a connection is used before a move, in milliseconds. */
 const MIN_STAY = 500;
 
+/** An outage of so long is told to the operator, in milliseconds. */
+const INTERRUPTED_AFTER = 5 * SECOND;
+
 /** Where a session lives, and what was presented there. */
 export interface Established {
   readonly held: HeldIdentity;
@@ -200,7 +203,15 @@ export class Uplink {
       error: this.#lastError,
       failures: this.#failures,
     });
-    if (!this.#line) this.#presence.interrupted(this.#lastError);
+    if (!this.#line && this.#isLong(error)) {
+      this.#presence.interrupted(this.#lastError);
+    }
+  }
+
+  /** A cut that the session survives a moment later is no interruption. */
+  #isLong(error: unknown): boolean {
+    const outageMs = this.#parts.clock.monotonic() - this.#lostAt;
+    return outageMs >= INTERRUPTED_AFTER || isRefusal(error);
   }
 
   async #pause(error: unknown, signal: AbortSignal): Promise<void> {
@@ -352,8 +363,8 @@ export class Uplink {
     this.#parts.logger.info("Connection to the manager ended", {
       error: describeError(error),
     });
-    // Another machine has the session: it ends with that as the reason.
-    if (this.#session && hasCode(error, "conflict")) {
+    // The manager stops, or another machine has it: that is the reason told.
+    if (this.#session && hasCode(error, "conflict", "session-ended")) {
       return this.#session.end(error);
     }
     this.#session?.detach(link);

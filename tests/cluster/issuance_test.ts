@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { DAY, MINUTE, SECOND } from "../../lib/base/time.ts";
+import { DAY, HOUR, MINUTE, SECOND } from "../../lib/base/time.ts";
 import {
   decideJoin,
   decideRenewal,
@@ -244,19 +244,31 @@ Deno.test("decideRenewal() gives a stored certificate only while it is what woul
   }
 });
 
-Deno.test("decideRenewal() signs for a node at most once a second", () => {
+Deno.test("decideRenewal() signs for a peer at intervals: a thousandth of the life, 1 s to 1 min", () => {
+  const issue = `issue worker ${NODE_ID}`;
   const cases = [
-    [0, "too-busy"],
-    [999, "too-busy"],
-    [1_000, `issue worker ${NODE_ID}`],
-    // The clock was set back: the node must get its certificate all the same.
-    [-1, `issue worker ${NODE_ID}`],
+    [90 * DAY, MINUTE],
+    [HOUR, 3_600],
+    [10 * SECOND, SECOND],
   ] as const;
-  for (const [later, want] of cases) {
-    assertEquals(renewal({ now: NOW + later }), want, `${later} ms`);
+  for (const [leafLifeMs, interval] of cases) {
+    const at = (later: number, limited = true) =>
+      renewal({
+        cluster: cluster({ leafLifeMs }),
+        now: NOW + later,
+        limited,
+      });
+    assertEquals(at(0), "too-busy");
+    assertEquals(at(interval - 1), "too-busy");
+    assertEquals(at(interval), issue);
+    // The clock was set back: the node must get its certificate all the same.
+    assertEquals(at(-1), issue);
+    // A manager for itself.
+    assertEquals(at(0, false), issue);
   }
   // What is stored costs no signature.
-  assertEquals(renewal({ now: NOW, spki: KEY }), "stored print current");
+  const again = { now: NOW, spki: KEY, limited: true };
+  assertEquals(renewal(again), "stored print current");
 });
 
 Deno.test("no decision gives a key two ids, or a frozen node anything", () => {

@@ -111,14 +111,33 @@ export class FakeManager implements AsyncDisposable {
     this.#peers.add(peer);
     for (let message; (message = await peer.next());) {
       this.#requests.push(message);
-      const answer = await this.#mind(message as RawRequest, peer);
-      if (answer instanceof Uint8Array) await peer.sendBytes(answer);
-      else if (answer) await peer.send({ id: message["id"], ...answer });
+      const request = message as RawRequest;
+      await reply(peer, request, await this.#mind(request, peer));
     }
     this.#received += peer.received;
     this.#peers.delete(peer);
     await peer[Symbol.asyncDispose]();
   }
+}
+
+/** Says an answer, whatever it is. */
+async function reply(
+  peer: RawPeer,
+  { id }: RawRequest,
+  answer: FakeAnswer,
+): Promise<void> {
+  if (answer instanceof Uint8Array) await peer.sendBytes(answer);
+  else if (answer) await peer.send({ id, ...answer });
+}
+
+/** Says the last thing that it will say on a connection. */
+export async function lastWord(
+  peer: RawPeer,
+  request: RawRequest,
+  answer: FakeAnswer,
+): Promise<undefined> {
+  await reply(peer, request, answer);
+  await peer.finish();
 }
 
 function close(connection: Deno.TlsConn): void {

@@ -4,6 +4,7 @@ import {
   FakeManager,
   type FakeMind,
   greeting,
+  lastWord,
   type RawRequest,
 } from "./fake_manager.ts";
 import type { Swarmd } from "./harness.ts";
@@ -332,17 +333,17 @@ threat("impostor-join", async () => {
   // A half of the verdicts is told before anything was verified, the other by
   // a manager whose certificate is good and who cannot prove it knows the token.
   const lies = [
-    ...everyVerdict().filter((_, i) => i % 5 === 0),
+    ...everyVerdict().filter((_, i) => i % 7 === 0),
     ...everyGarbage(),
-    ...everyClose().filter((_, i) => i % 4 === 0),
+    ...everyClose().filter((_, i) => i % 8 === 0),
   ];
   for (const [i, lie] of lies.entries()) {
     let asked = 0;
     // Up to the second greeting, in which the manager is to prove itself.
     const truths = i % 3;
-    await using fake = new FakeManager(pair, ({ method }) => {
-      if (asked++ >= truths) return lie;
-      if (method === "hello") {
+    await using fake = new FakeManager(pair, async (request, peer) => {
+      if (asked++ >= truths) return await lastWord(peer, request, lie);
+      if (request.method === "hello") {
         return { result: greeting({ cluster: target.id }) };
       }
       return { result: { certificate, links: [] } };

@@ -84,6 +84,11 @@ export class RawPeer implements AsyncDisposable {
     return await this.ask("hello", { ...own, ...more });
   }
 
+  /** Says no more; the other side may. */
+  async finish(): Promise<void> {
+    await this.#writer.close().catch(() => {});
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stream.close();
     await this.#writer.abort().catch(() => {});

@@ -35,5 +35,7 @@ Deno.test("DrillDesk writes 1, 2, 3 into every session, and reads what comes bac
   assertEquals([report?.theirWritten, report?.theirRead], [4, read]);
   stop.abort(new Error("over"));
   await assertRejects(() => running, Error, "over");
+  // What is left is an ack.
+  await house.clock.advance(200);
   assertEquals(house.clock.pending, 0);
 });

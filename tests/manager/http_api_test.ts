@@ -45,6 +45,7 @@ const PEERS: readonly (readonly [Peer | undefined, number])[] = [
 
 async function ask(peer: Peer | undefined, path: string, method = "GET") {
   let asked = 0;
+  let refused = 0;
   const facts = {
     remote: { host: "h", port: 1 },
     tlsVersion: "TLSv1.2",
@@ -60,8 +61,11 @@ async function ask(peer: Peer | undefined, path: string, method = "GET") {
         const status = method === "GET" ? 200 : 400;
         return Promise.resolve({ status, headers: {}, body: "{}" });
       },
+      refused: () => refused++,
     },
   );
+  const denied = [401, 403, 409].includes(answer.status);
+  assertEquals(refused, denied ? 1 : 0);
   return { status: answer.status, asked };
 }
 

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { MINUTE } from "../../lib/base/time.ts";
 import { SwarmdError } from "../../lib/base/errors.ts";
 import type { CertificateRecord } from "../../lib/cluster/node.ts";
 import { withPending } from "../../lib/cluster/node.ts";
@@ -82,6 +83,7 @@ Deno.test("Issuance refuses a caller whose certificate is replaced while it sign
   ({ id } = added);
   const old = house.node(id).certificates.current?.fingerprint ?? "";
   await house.renew(added);
+  await house.clock.advance(MINUTE);
   const request = await renewal(house, id, await house.crypto.generateKey());
   start();
   const asked = house.issuance.renew({ ...request, fingerprint: old });

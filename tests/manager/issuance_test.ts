@@ -41,7 +41,7 @@ Deno.test("Issuance.join() makes a node that nobody has seen yet", async () => {
   assertEquals(record.certificates.pending?.notAfter, NOW + 90 * DAY);
   const actions = await house.audited();
   // The manager's own certificate, then the worker's.
-  assertEquals(actions, ["cluster-made", "issued", "issued"]);
+  assertEquals(actions, ["cluster-made", "issued", "promoted", "issued"]);
 });
 
 Deno.test("Issuance.join() answers the same key with the same certificate", async () => {
@@ -198,7 +198,7 @@ Deno.test("Issuance leaves nothing of a certificate that the disk did not take",
   await assertRefused(house.join(key), "disk");
   assertEquals(house.nodes.length, 1);
   assertEquals(house.issuance.issued, issued);
-  assertEquals(await house.audited(), ["cluster-made", "issued"]);
+  assertEquals(await house.audited(), ["cluster-made", "issued", "promoted"]);
   house.disk.full = false;
   const { node } = await house.join(key);
   assert(house.node(node).certificates.pending);

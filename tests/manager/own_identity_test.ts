@@ -37,7 +37,7 @@ Deno.test("OwnIdentity.open() serves with what lies on disk while it is good", a
     assertEquals(serving.issuedAt, house.serving.issuedAt);
     assertEquals(serving.credentials, house.serving.credentials);
   }
-  assertEquals(await house.audited(), ["cluster-made", "issued"]);
+  assertEquals(await house.audited(), ["cluster-made", "issued", "promoted"]);
 });
 
 Deno.test("OwnIdentity.open() makes a new certificate when the old one ended", async () => {
