@@ -1,7 +1,7 @@
 import { timingSafeEqual } from "@std/crypto";
 import { fromBase64, toBase64, toHex } from "../base/bytes.ts";
 import { encodeBase36 } from "../base/base36.ts";
-import { hasCode, SwarmdError } from "../base/errors.ts";
+import { describeError, hasCode, SwarmdError } from "../base/errors.ts";
 import { DAY } from "../base/time.ts";
 import { drawRenewal } from "../cluster/expiry.ts";
 import { type Certificate, readCertificate } from "../pki/certificate.ts";
@@ -102,14 +102,9 @@ async function stageKey(
     token: order.tokenId,
     root: toHex(order.token.digest),
   };
-  const staged = await identity.loadStagedKey();
+  const staged = await loadStaged(ports, binding);
+  if (staged) return staged;
   const createdAt = clock.now();
-  const usable = staged?.purpose === "join" &&
-    Math.abs(createdAt - staged.createdAt) < MAX_KEY_AGE &&
-    staged.binding["token"] === binding.token &&
-    staged.binding["root"] === binding.root &&
-    machine.is(staged.binding["machine"] ?? "");
-  if (usable) return await importPem(ports, staged.keyPem);
   const key = await crypto.generateKey();
   const pkcs8 = await crypto.exportPkcs8(key.privateKey);
   const keyPem = encodePem("PRIVATE KEY", pkcs8);
@@ -117,10 +112,26 @@ async function stageKey(
   return key;
 }
 
-async function importPem(ports: WorkerPorts, pem: string): Promise<KeyPair> {
-  const [pkcs8] = decodePem(pem, "PRIVATE KEY");
-  if (pkcs8) return await ports.crypto.importPkcs8(pkcs8);
-  throw new SwarmdError("damaged-state", "The staged key is empty");
+/** A staged key that cannot be read is worth nothing, and stops nothing. */
+async function loadStaged(
+  { crypto, identity, clock, machine, logger }: WorkerPorts,
+  wanted: { readonly token: string; readonly root: string },
+): Promise<KeyPair | undefined> {
+  try {
+    const staged = await identity.loadStagedKey();
+    const usable = staged?.purpose === "join" &&
+      Math.abs(clock.now() - staged.createdAt) < MAX_KEY_AGE &&
+      staged.binding["token"] === wanted.token &&
+      staged.binding["root"] === wanted.root &&
+      machine.is(staged.binding["machine"] ?? "");
+    const [pkcs8] = usable ? decodePem(staged.keyPem, "PRIVATE KEY") : [];
+    return pkcs8 && await crypto.importPkcs8(pkcs8);
+  } catch (error) {
+    logger.warn("Staged key not usable; making a new one", {
+      error: describeError(error),
+    });
+    return undefined;
+  }
 }
 
 async function joinAt(

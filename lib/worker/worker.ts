@@ -38,6 +38,8 @@ export class Worker {
   readonly #book: MembershipBook;
   readonly #bundleDigest: string;
   readonly #trustRoot: string;
+  /** Resolved by the first session. */
+  readonly #connected = Promise.withResolvers<void>();
   /** The identity that the manager was last told of. */
   #registered: HeldIdentity | undefined;
 
@@ -124,10 +126,22 @@ export class Worker {
   async run(signal: AbortSignal): Promise<void> {
     await runTasks([
       (s) => this.#uplink.run(s),
-      (s) => this.#renewal.run(s),
+      (s) => this.#renewing(s),
       (s) => watchClock(this.#ports.clock, (ms) => this.#jumped(ms), s),
       (s) => this.#drill.run(() => this.#uplink.session, s),
     ], signal);
+  }
+
+  /** Before the first session nobody can be asked, and that is no failure. */
+  async #renewing(signal: AbortSignal): Promise<void> {
+    const stop = () => this.#connected.reject(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+    try {
+      await this.#connected.promise;
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
+    await this.#renewal.run(signal);
   }
 
   /** After a suspend the connection is most likely dead, and nobody knows. */
@@ -145,6 +159,7 @@ export class Worker {
   }
 
   #established({ held: used, endpoint }: Established, fresh: boolean): void {
+    this.#connected.resolve();
     this.#background(this.#renewal.confirmed(used));
     this.#background(this.#book.connected(endpoint));
     if (fresh || used !== this.#registered) this.#register(used);

@@ -3,7 +3,8 @@ import { compactDenylist, deny } from "../../lib/cluster/denylist.ts";
 import { StoreDisk } from "../fakes/store_disk.ts";
 import { NODE_ID, NOW } from "./samples.ts";
 
-function superseded(serial: string, notAfter: number, issuerKeyId = "aa") {
+function superseded(id: string, notAfter: number) {
+  const [issuerKeyId = "", serial = ""] = id.split(".");
   const reason = "superseded" as const;
   return { serial, issuerKeyId, notAfter, nodeId: NODE_ID, reason };
 }
@@ -11,9 +12,9 @@ function superseded(serial: string, notAfter: number, issuerKeyId = "aa") {
 Deno.test("deny() keys certificates by issuer and serial", async () => {
   const store = new StoreDisk().open();
   await store.update((tx) => {
-    deny(tx, superseded("01", NOW));
-    deny(tx, superseded("01", NOW, "bb"));
-    deny(tx, superseded("01", NOW));
+    deny(tx, superseded("aa.01", NOW));
+    deny(tx, superseded("bb.01", NOW));
+    deny(tx, superseded("aa.01", NOW));
   });
   const denied = store.view((view) => [...view.list("denied")]);
   assertEquals(denied.map((each) => each.issuerKeyId), ["aa", "bb"]);
@@ -30,9 +31,9 @@ Deno.test("deny() keys certificates by issuer and serial", async () => {
 Deno.test("compactDenylist() forgets exactly what has ended by itself", async () => {
   const store = new StoreDisk().open();
   await store.update((tx) => {
-    deny(tx, superseded("01", NOW - 1));
-    deny(tx, superseded("02", NOW));
-    deny(tx, superseded("03", NOW + 1));
+    deny(tx, superseded("aa.01", NOW - 1));
+    deny(tx, superseded("aa.02", NOW));
+    deny(tx, superseded("aa.03", NOW + 1));
   });
   const removed = await store.update((tx) => compactDenylist(tx, NOW));
   const left = store.view((view) => [...view.list("denied")]);

@@ -10,7 +10,7 @@ import {
   readSecretFile,
   readTokenFile,
 } from "../../lib/disk/secret_file.ts";
-import { modeOf, namesIn, withFolder } from "./testdata/folder.ts";
+import { modeOf, withFolder } from "./testdata/folder.ts";
 
 Deno.test("readSecretFile() gives what createSecretFile() was given", () =>
   withFolder(async (folder) => {

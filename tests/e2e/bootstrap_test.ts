@@ -198,13 +198,14 @@ Deno.test("join does not show the secret to a manager of the cluster that cannot
       return { result: { certificate, links: [] } };
     });
     const { code, stderr } = await refusedJoin(token, fake.address);
-    if (wantedCode !== undefined) assertEquals(code, wantedCode, stderr);
+    assert(wantedCode === undefined || code === wantedCode, stderr);
     assert(code !== 0);
     assertMatch(stderr, wanted);
-    assertEquals(
-      fake.requests.map(({ method }) => method),
-      ["hello", "ca.root", "hello"],
-    );
+    const asked = fake.requests.map(({ method }) => method);
+    assert(!asked.includes("join"), asked.join());
+    if (wantedCode !== undefined) {
+      assertEquals(asked, ["hello", "ca.root", "hello"]);
+    }
     assert(!fake.received.includes(secretOf(token)));
   }
 });

@@ -31,12 +31,12 @@ async function init(stateDir: string, ...more: readonly string[]) {
 Deno.test("manager init refuses each single part that is left of a manager or a worker, and touches nothing", async () => {
   await using cluster = await leftovers();
   const tried: string[] = [];
-  for (const  of of["manager", "worker"]) {
-    const from = cluster.dir(of);
+  for (const side of ["manager", "worker"]) {
+    const from = cluster.dir(side);
     for (const name of await namesIn(from)) {
       // Neither holds anything of a cluster or a node.
       if (name === "swarmd.lock" || name === "swarmd.sock") continue;
-      const to = cluster.dir(`only-${of}-${name}`);
+      const to = cluster.dir(`only-${side}-${name}`);
       await copyEntries([name], { from, to });
       const before = await treeOf(to);
       const { code, stdout, stderr } = await init(to);
@@ -44,7 +44,7 @@ Deno.test("manager init refuses each single part that is left of a manager or a 
       assertEquals(stdout, "");
       assertStringIncludes(stderr, name);
       assertEquals(await treeOf(to), before);
-      tried.push(`${of} ${name}`);
+      tried.push(`${side} ${name}`);
     }
   }
   for (

@@ -1,4 +1,4 @@
-import { within } from "./harness.ts";
+import { type WaitOptions, within } from "./harness.ts";
 
 /** A message of the protocol, as it lies in a frame. */
 export type RawMessage = Readonly<Record<string, unknown>>;
@@ -31,6 +31,7 @@ export class RawPeer implements AsyncDisposable {
   #ended = false;
   #received = "";
   #lastId = 0;
+  #lastNumber = 0;
 
   constructor(stream: RawStream) {
     this.#stream = stream;
@@ -64,8 +65,13 @@ export class RawPeer implements AsyncDisposable {
   }
 
   /** Waits for the end, whatever else comes. */
-  async ended(): Promise<void> {
-    await within("the end of a connection", this.#reading);
+  async ended(options: WaitOptions = {}): Promise<void> {
+    await within("the end of a connection", this.#reading, options);
+  }
+
+  /** The number of the newest session message that came. */
+  get lastNumber(): number {
+    return this.#lastNumber;
   }
 
   /** Asks, and takes the answer; what else comes meanwhile is dropped. */
@@ -129,7 +135,10 @@ export class RawPeer implements AsyncDisposable {
       if (bytes.length < end) break;
       const text = new TextDecoder().decode(bytes.subarray(at + 4, end));
       this.#received += `${text}\n`;
-      this.#messages.push(JSON.parse(text));
+      const message: RawMessage = JSON.parse(text);
+      const n = message["n"];
+      if (typeof n === "number") this.#lastNumber = n;
+      this.#messages.push(message);
       at = end;
     }
     return bytes.slice(at);

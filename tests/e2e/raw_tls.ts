@@ -8,6 +8,8 @@ export interface ClientPair {
 
 /** How the runtime's own client dials. */
 export interface DenoDial {
+  /** 127.0.0.1 where left out. */
+  readonly hostname?: string;
   readonly port: number;
   readonly ca: string;
   readonly pair?: ClientPair;
@@ -16,9 +18,9 @@ export interface DenoDial {
 
 /** A verified connection of the runtime's own client. */
 export async function dialDeno(options: DenoDial): Promise<RawStream> {
-  const { port, ca, pair, alpn = "swarmd/1" } = options;
+  const { hostname = "127.0.0.1", port, ca, pair, alpn = "swarmd/1" } = options;
   const tls = await Deno.connectTls({
-    hostname: "127.0.0.1",
+    hostname,
     port,
     caCerts: [ca],
     alpnProtocols: [alpn],

@@ -17,6 +17,7 @@ export class Caller {
   readonly received: WireMessage[] = [];
   closed = false;
   #lastId = 0;
+  #lastNumber = 0;
 
   constructor(clock: Clock, facts: Partial<PeerFacts>) {
     // The manager's end is the near one; what it knows is of this caller.
@@ -36,47 +37,55 @@ export class Caller {
   async ask(
     method: string,
     params: unknown = {},
-    n?: number,
   ): Promise<Success | Failure | undefined> {
     const id = ++this.#lastId;
-    this.send(
-      n === undefined ? { id, method, params } : {
-        id,
-        method,
-        params,
-        n,
-      },
-    );
+    this.send({ id, method, params });
     await turn();
     return this.answerTo(id);
+  }
+
+  /** Asks in the session, with the next number. */
+  async askInSession(
+    method: string,
+    params: unknown = {},
+  ): Promise<Success | Failure | undefined> {
+    const id = ++this.#lastId;
+    this.send({ id, method, params, n: ++this.#lastNumber });
+    await turn();
+    return this.answerTo(id);
+  }
+
+  /** Tells in the session, with the next number. */
+  async tell(method: string, params: unknown = {}): Promise<void> {
+    this.send({ method, params, n: ++this.#lastNumber });
+    await turn();
   }
 
   /** The result of a call that must succeed. */
   async get(
     method: string,
     params: unknown = {},
-    n?: number,
   ): Promise<Record<string, unknown>> {
-    const answer = await this.ask(method, params, n);
-    if (answer && "result" in answer) {
-      return answer.result as Record<string, unknown>;
-    }
-    throw new Error(`${method} failed: ${Deno.inspect(answer)}`);
+    return resultOf(await this.ask(method, params));
   }
 
   /** The code with which a call is refused; `undefined` when it is not. */
-  async refusal(
+  async refusal(method: string, params: unknown = {}): Promise<unknown> {
+    return codeOf(await this.ask(method, params));
+  }
+
+  /** The same, in the session. */
+  async refusalInSession(
     method: string,
     params: unknown = {},
-    n?: number,
   ): Promise<unknown> {
-    return codeOf(await this.ask(method, params, n));
+    return codeOf(await this.askInSession(method, params));
   }
 
   /** Says hello; with a session, that of a node. */
   async hello(
     session?: Record<string, unknown>,
-    change: Record<string, unknown> = {},
+    change?: Record<string, unknown>,
   ): Promise<Success | Failure | undefined> {
     return await this.ask("hello", {
       protocols: [1],
@@ -112,6 +121,16 @@ export class Caller {
 /** The code of an answer that is an error. */
 export function codeOf(answer: Success | Failure | undefined): unknown {
   return answer && "error" in answer ? answer.error.data?.["code"] : undefined;
+}
+
+/** The result of an answer that must be good. */
+export function resultOf(
+  answer: Success | Failure | undefined,
+): Record<string, unknown> {
+  if (answer && "result" in answer) {
+    return answer.result as Record<string, unknown>;
+  }
+  throw new Error(`The call failed: ${Deno.inspect(answer)}`);
 }
 
 /** Parameters of a new session. */

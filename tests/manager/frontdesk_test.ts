@@ -3,7 +3,7 @@ import { toBase64 } from "../../lib/base/bytes.ts";
 import { DAY, MINUTE } from "../../lib/base/time.ts";
 import { createCsr } from "../../lib/pki/csr.ts";
 import { turn } from "../fakes/clock.ts";
-import { type Caller, codeOf, newSession } from "./caller.ts";
+import { type Caller, codeOf, newSession, resultOf } from "./caller.ts";
 import { House, type HouseOptions, type TestNode } from "./house.ts";
 
 /** A node with an open session. */
@@ -28,9 +28,14 @@ async function opened(options: HouseOptions = {}) {
 }
 
 /** The same session on another connection. */
-async function resume(house: House, { session, node }: Present, seen = 0) {
+async function resume(
+  house: House,
+  { session, node, lastSeen = 0 }: Omit<Present, "caller"> & {
+    readonly lastSeen?: number;
+  },
+) {
   const caller = house.connect(node.chain);
-  const wanted = newSession(session, { resume: true, lastSeen: seen });
+  const wanted = newSession(session, { resume: true, lastSeen });
   return { caller, answer: await caller.hello(wanted) };
 }
 
@@ -123,7 +128,7 @@ Deno.test("Frontdesk lets a replaced certificate start nothing", async () => {
   await house.seen(node.id);
   // On its open connection: what runs may end, but no call begins.
   assertEquals(
-    await caller.refusal("node.renew", { csr: "AAAA" }, 1),
+    await caller.refusalInSession("node.renew", { csr: "AAAA" }),
     "replaced",
   );
   assertFalse(caller.closed);
@@ -148,11 +153,7 @@ Deno.test("Frontdesk tells a node why its certificate is none any more", async (
   ] as const;
   for (const [passes, code] of cases) {
     await passes();
-    const { caller, answer } = await resume(house, {
-      node,
-      session,
-      caller: house.connect(),
-    });
+    const { caller, answer } = await resume(house, { node, session });
     assertEquals(codeOf(answer), code);
     assertEquals(caller.reason, code);
   }
@@ -259,17 +260,17 @@ Deno.test("Frontdesk answers a session that it does not know, and the node opens
 Deno.test("Frontdesk resumes no other node's session", async () => {
   const { house, session } = await opened();
   const thief = await house.addSeenNode();
-  const { answer } = await resume(house, {
-    node: thief,
-    session,
-    caller: house.connect(),
-  });
+  const { answer } = await resume(house, { node: thief, session });
   assertEquals(sessionIn(answer), { id: session, resumed: false, lastSeen: 0 });
 });
 
 Deno.test("Frontdesk ends a session that is resumed from a number that cannot be", async () => {
   const { house, node, session, caller } = await opened();
-  const { caller: next } = await resume(house, { node, session, caller }, 7);
+  const { caller: next } = await resume(house, {
+    node,
+    session,
+    lastSeen: 7,
+  });
   await house.clock.advance(50);
   assertEquals(next.reason, "session-ended");
   assert(next.closed);
@@ -284,8 +285,8 @@ Deno.test("Frontdesk renews on the connection that holds the session", async () 
   await house.clock.advance(MINUTE);
   const key = await house.crypto.generateKey();
   const csr = toBase64(await createCsr(house.crypto, key));
-  const answer = await caller.get("node.renew", { csr }, 1);
-  assertEquals(answer["node"], node.id);
+  const answer = await caller.askInSession("node.renew", { csr });
+  assertEquals(resultOf(answer)["node"], node.id);
   assert(house.node(node.id).certificates.pending);
   // Without a session there is none.
   const idle = house.connect(node.chain);
@@ -295,9 +296,8 @@ Deno.test("Frontdesk renews on the connection that holds the session", async () 
 
 Deno.test("Frontdesk serves each method where it belongs, and no other", async () => {
   const { caller } = await opened();
-  let n = 0;
   const refused = async (method: string, params: unknown = {}) =>
-    await caller.refusal(method, params, ++n);
+    await caller.refusalInSession(method, params);
   assertEquals(await refused("hello", { protocols: [1] }), "bad-message");
   assertEquals(await refused("heartbeat", { now: 1 }), "bad-message");
   assertEquals(await refused("join"), "role");
@@ -319,8 +319,7 @@ Deno.test("Frontdesk takes numbers only in a drill", async () => {
   for (const drill of [false, true]) {
     const { house, caller } = await opened({ drill });
     const params = { stream: house.newId(), number: 1, read };
-    caller.send({ n: 1, method: "drill.number", params });
-    await turn();
+    await caller.tell("drill.number", params);
     assertEquals(house.drill.reports.length, drill ? 1 : 0);
   }
 });
@@ -335,16 +334,9 @@ Deno.test("Frontdesk outlives every notification", async () => {
     ["join", {}],
     ["drill.number", {}],
   ] as const;
-  for (const [i, [method, params]] of notes.entries()) {
-    caller.send({ method, params, n: i + 1 });
-    await turn();
-  }
+  for (const [method, params] of notes) await caller.tell(method, params);
   house.disk.full = true;
-  caller.send({
-    method: "node.register",
-    params: registration(house),
-    n: notes.length + 1,
-  });
+  await caller.tell("node.register", registration(house));
   // An unhandled rejection would end the process, and this test with it.
   await new Promise((resolve) => setTimeout(resolve));
   assertFalse(caller.closed);
@@ -370,8 +362,7 @@ function registration(house: House, change: Record<string, unknown> = {}) {
 
 Deno.test("Frontdesk registers what a node says of itself, and writes only changes", async () => {
   const { house, caller, node } = await opened();
-  caller.send({ method: "node.register", params: registration(house), n: 1 });
-  await turn();
+  await caller.tell("node.register", registration(house));
   const { description, address } = house.node(node.id);
   assertEquals(description, {
     hostname: "edge-7",
@@ -384,13 +375,11 @@ Deno.test("Frontdesk registers what a node says of itself, and writes only chang
   assertEquals(session?.skewMs, 90_000);
   assertEquals(session?.trustRoot, `sha256:${"ab".repeat(32)}`);
   const { commits } = house.disk;
-  caller.send({ method: "node.register", params: registration(house), n: 2 });
-  await turn();
+  await caller.tell("node.register", registration(house));
   assertEquals(house.disk.commits, commits);
   // Its role, its id, its certificates are not for it to say.
   const more = registration(house, { role: "manager", admission: "x" });
-  caller.send({ method: "node.register", params: more, n: 3 });
-  await turn();
+  await caller.tell("node.register", more);
   assertEquals(house.node(node.id).role, "worker");
 });
 

@@ -88,7 +88,8 @@ export class House {
   gatekeeper!: Gatekeeper;
   desk!: Frontdesk;
 
-  private constructor({ label = "house", clock }: HouseOptions) {
+  /** See the static method. */
+  constructor({ label = "house", clock }: HouseOptions) {
     this.clock = clock ?? new FakeClock(NOW, turn);
     this.random = new StreamRandom(label);
     this.crypto = new SimCrypto(new StreamRandom(`${label} crypto`));
@@ -265,7 +266,8 @@ export function asNode(key: KeyPair, answer: IssuedResult): TestNode {
   return { id: answer.node, key, chain: answer.chain.map(fromBase64) };
 }
 
-function loggerTo(logged: Logged[]): Logger {
+/** A logger that keeps what it is told. */
+export function loggerTo(logged: Logged[]): Logger {
   const to = (level: string) => (message: string, fields: LogFields = {}) => {
     logged.push({ level, message, fields });
   };

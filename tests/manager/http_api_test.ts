@@ -43,7 +43,10 @@ const PEERS: readonly (readonly [Peer | undefined, number])[] = [
   [nodePeer("manager", "pending"), 200],
 ];
 
-async function ask(peer: Peer | undefined, path: string, method = "GET") {
+async function ask(
+  peer: Peer | undefined,
+  { path, method = "GET" }: { readonly path: string; readonly method?: string },
+) {
   let asked = 0;
   let refused = 0;
   const facts = {
@@ -73,7 +76,7 @@ Deno.test("answerRemotely() lets exactly those read a path whom it is for", asyn
   for (const [peer, status] of PEERS) {
     for (const path of PATHS) {
       const want = path === "/v1/ca" ? 200 : status;
-      const found = await ask(peer, path);
+      const found = await ask(peer, { path });
       assertEquals(found, { status: want, asked: want === 200 ? 1 : 0 });
     }
   }
@@ -83,19 +86,19 @@ Deno.test("answerRemotely() opens no path of the operator's", async () => {
   for (const [peer, status] of PEERS) {
     for (const path of CLOSED) {
       const want = status === 200 ? 404 : status;
-      assertEquals(await ask(peer, path), { status: want, asked: 0 }, path);
+      assertEquals(await ask(peer, { path }), { status: want, asked: 0 }, path);
     }
   }
 });
 
 Deno.test("answerRemotely() writes nothing", async () => {
   for (const method of ["POST", "PUT", "DELETE"]) {
-    const { status } = await ask(
-      nodePeer("manager", "current"),
-      "/v1/nodes",
-      method,
-    );
+    const manager = nodePeer("manager", "current");
+    const { status } = await ask(manager, { path: "/v1/nodes", method });
     assertEquals(status, 400);
-    assertEquals((await ask(undefined, "/v1/ca", method)).status, 400);
+    assertEquals(
+      (await ask(undefined, { path: "/v1/ca", method })).status,
+      400,
+    );
   }
 });

@@ -93,13 +93,13 @@ Deno.test("Issuance refuses a caller whose certificate is replaced while it sign
 
 Deno.test("Issuance.join() gives what another manager stored for the key meanwhile", async () => {
   let stored: CertificateRecord | undefined;
-  let key: KeyPair | undefined;
+  const made: { key?: KeyPair } = {};
   let other = "";
   const { house, start } = await meanwhile(async (house) => {
     other = house.newId();
-    stored = await storeElsewhere(house, { key, id: other });
+    stored = await storeElsewhere(house, { ...made, id: other });
   });
-  key = await house.crypto.generateKey();
+  const key = made.key = await house.crypto.generateKey();
   start();
   const answer = await house.join(key);
   assertEquals(answer.node, other);
@@ -109,14 +109,14 @@ Deno.test("Issuance.join() gives what another manager stored for the key meanwhi
 
 Deno.test("Issuance.join() makes no second node when another manager made one meanwhile", async () => {
   // Its certificate is none that would be given again: the key is its node's.
-  let key: KeyPair | undefined;
+  const made: { key?: KeyPair } = {};
   let other = "";
   const { house, start } = await meanwhile(async (house) => {
     other = house.newId();
-    await storeElsewhere(house, { key, id: other, issuerKeyId: "00" });
+    await storeElsewhere(house, { ...made, id: other, issuerKeyId: "00" });
     await house.clock.advance(1_000);
   });
-  key = await house.crypto.generateKey();
+  const key = made.key = await house.crypto.generateKey();
   start();
   assertEquals(await code(house.join(key)), "too-busy");
   assertEquals(house.nodes.length, 2);
@@ -128,7 +128,7 @@ Deno.test("Issuance.join() makes no second node when another manager made one me
 async function storeElsewhere(
   house: House,
   made: {
-    readonly key: KeyPair | undefined;
+    readonly key?: KeyPair;
     readonly id: string;
     readonly issuerKeyId?: string;
   },

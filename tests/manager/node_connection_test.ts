@@ -12,8 +12,7 @@ import { DESCRIPTION, House } from "./house.ts";
 /** Everything of a refused peer is over, with a reason. */
 async function assertCut(
   house: House,
-  caller: Caller,
-  reason: string,
+  [caller, reason]: readonly [Caller, string],
 ): Promise<void> {
   assertEquals(caller.reason, reason);
   await house.clock.advance(50);
@@ -37,7 +36,7 @@ Deno.test("NodeConnection gives 2 s for hello", async () => {
   assertFalse(caller.closed);
   assertEquals(caller.received, []);
   await house.clock.advance(1);
-  await assertCut(house, caller, "timed-out");
+  await assertCut(house, [caller, "timed-out"]);
 });
 
 Deno.test("NodeConnection is not kept by hello that never ends", async () => {
@@ -47,7 +46,7 @@ Deno.test("NodeConnection is not kept by hello that never ends", async () => {
   const bytes = encodeMessage({ id: 1, method: "hello", params: {} });
   caller.pipe.near.push(bytes.slice(0, 3));
   await house.clock.advance(2_000);
-  await assertCut(house, caller, "timed-out");
+  await assertCut(house, [caller, "timed-out"]);
 });
 
 Deno.test("NodeConnection refuses everything before hello", async () => {
@@ -65,7 +64,7 @@ Deno.test("NodeConnection refuses everything before hello", async () => {
     const caller = house.connect();
     caller.send(first);
     await turn();
-    await assertCut(house, caller, "bad-message");
+    await assertCut(house, [caller, "bad-message"]);
   }
   assertEquals(house.nodes.length, 1);
 });
@@ -76,7 +75,7 @@ Deno.test("NodeConnection refuses what is no message", async () => {
     const caller = house.connect();
     caller.pipe.far.send(utf8(text === "" ? " " : text));
     await turn();
-    await assertCut(house, caller, "bad-message");
+    await assertCut(house, [caller, "bad-message"]);
   }
 });
 
@@ -96,7 +95,7 @@ Deno.test("NodeConnection says hello to anybody, once", async () => {
     managers: [],
   });
   assertEquals(codeOf(await caller.hello()), "bad-message");
-  await assertCut(house, caller, "bad-message");
+  await assertCut(house, [caller, "bad-message"]);
 });
 
 Deno.test("NodeConnection refuses a second hello beside the first", async () => {
@@ -107,7 +106,7 @@ Deno.test("NodeConnection refuses a second hello beside the first", async () => 
   caller.send({ id: 1, method: "hello", params });
   caller.send({ id: 2, method: "hello", params });
   await turn();
-  await assertCut(house, caller, "bad-message");
+  await assertCut(house, [caller, "bad-message"]);
   assertEquals(house.desk.sessions.of(id), undefined);
 });
 
@@ -123,7 +122,7 @@ Deno.test("NodeConnection agrees on a protocol, or says which it speaks", async 
     const caller = house.connect();
     const answer = await caller.hello(undefined, { protocols });
     assertEquals(codeOf(answer), code);
-    if (code) await assertCut(house, caller, code);
+    if (code) await assertCut(house, [caller, code]);
   }
 });
 
@@ -150,7 +149,7 @@ Deno.test("NodeConnection does not begin a second call beside the first", async 
   }
   await turn();
   assert(house.nodes.length <= 2);
-  await assertCut(house, caller, "bad-message");
+  await assertCut(house, [caller, "bad-message"]);
 });
 
 Deno.test("NodeConnection waits 15 s for the call", async () => {
@@ -160,7 +159,7 @@ Deno.test("NodeConnection waits 15 s for the call", async () => {
   await house.clock.advance(14_999);
   assertFalse(caller.closed);
   await house.clock.advance(1);
-  await assertCut(house, caller, "timed-out");
+  await assertCut(house, [caller, "timed-out"]);
 });
 
 Deno.test("NodeConnection gives anonymous peers no more than the table says", async () => {
@@ -194,7 +193,7 @@ Deno.test("NodeConnection gives anonymous peers no more than the table says", as
       const refused = await caller.refusal(method, params);
       assertEquals(refused, code, method);
     }
-    await assertCut(house, caller, code);
+    await assertCut(house, [caller, code]);
   }
   assertEquals(house.nodes.length, 1);
 });
@@ -219,7 +218,7 @@ Deno.test("NodeConnection gives no session to who is no node", async () => {
   assertEquals(Object.hasOwn(hello.result as object, "session"), false);
   assertEquals(house.desk.sessions.size, 0);
   assertEquals(
-    await caller.refusal("node.renew", { csr: "AAAA" }, 1),
+    await caller.refusalInSession("node.renew", { csr: "AAAA" }),
     "anonymous",
   );
 });
@@ -253,7 +252,7 @@ Deno.test("NodeConnection tells a peer nothing of its own mistakes", async () =>
   await caller.hello();
   const code = await caller.refusal("join", await joinParams(house));
   assertEquals(code, "internal");
-  await assertCut(house, caller, "internal");
+  await assertCut(house, [caller, "internal"]);
   assertFalse(JSON.stringify(caller.received).includes("/secret/path"));
   // The log has it.
   assert(JSON.stringify(house.logged).includes("/secret/path"));

@@ -31,7 +31,8 @@ export class Running implements AsyncDisposable {
   readonly #stop = new AbortController();
   #accept: (connection: Connection) => void = () => {};
 
-  private constructor(house: House, options: RunningOptions) {
+  /** See the static method. */
+  constructor(house: House, options: RunningOptions) {
     this.house = house;
     const { store, crypto, clock } = house;
     this.manager = new Manager({

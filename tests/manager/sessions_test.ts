@@ -26,8 +26,7 @@ async function dial(
 /** Lets time pass with beats of a caller, and the manager's looks. */
 async function live(
   house: House,
-  caller: Caller | undefined,
-  forMs: number,
+  [caller, forMs]: readonly [Caller | undefined, number],
 ): Promise<void> {
   const end = house.clock.monotonic() + forMs;
   while (house.clock.monotonic() < end) {
@@ -53,11 +52,11 @@ Deno.test("Sessions.sweep() shows a node down after three missed beats, and read
   const node = await house.addNode();
   const session = house.newId();
   const caller = await dial(house, node, { session });
-  await live(house, caller, MINUTE);
+  await live(house, [caller, MINUTE]);
   assertEquals(sessions.liveness(node.id), "ready");
-  await live(house, undefined, 14 * SECOND);
+  await live(house, [undefined, 14 * SECOND]);
   assertEquals(sessions.liveness(node.id), "ready");
-  await live(house, undefined, 2 * SECOND);
+  await live(house, [undefined, 2 * SECOND]);
   assertEquals(sessions.liveness(node.id), "down");
   const seen = sessions.lastSeen(node.id);
   assertEquals(house.clock.now() - (seen ?? 0), 17 * SECOND);
@@ -78,9 +77,9 @@ Deno.test("Sessions keep a silent session 10 min, then end it", async () => {
   const node = await house.addNode();
   const session = house.newId();
   await dial(house, node, { session });
-  await live(house, undefined, 10 * MINUTE + 14 * SECOND);
+  await live(house, [undefined, 10 * MINUTE + 14 * SECOND]);
   assertEquals(sessions.of(node.id)?.id, session);
-  await live(house, undefined, 3 * SECOND);
+  await live(house, [undefined, 3 * SECOND]);
   assertEquals(sessions.of(node.id), undefined);
   assertEquals(sessions.liveness(node.id), "down");
   const late = await dial(house, node, { session, resume: true });

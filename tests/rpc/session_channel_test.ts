@@ -5,7 +5,6 @@ import {
   assertGreater,
   assertLess,
   assertLessOrEqual,
-  assertRejects,
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
@@ -22,7 +21,7 @@ import {
   type SessionLimits,
   type Wire,
 } from "../../lib/rpc/session_channel.ts";
-import { FakeClock, settle } from "../fakes/clock.ts";
+import { FakeClock } from "../fakes/clock.ts";
 
 /** A connection that remembers what was written, as numbers and acks. */
 class FakeWire implements Wire {
@@ -535,3 +534,30 @@ Deno.test("SessionChannel.queuedBytes counts what small messages cost beside the
   const each = utf8('{"jsonrpc":"2.0","method":"m","n":1}').length;
   assertEquals(channel.queuedBytes, 10 * (each + 512) + 1);
 });
+
+Deno.test("SessionChannel.roomy says whether another message would wait", () => {
+  const { channel, wire } = roomFor(2);
+  assertEquals(channel.roomy, true);
+  channel.send({ method: "one" });
+  assertEquals(channel.roomy, true);
+  channel.send({ method: "two" });
+  assertEquals(channel.roomy, false);
+  channel.receive(wire, { method: "ack", params: { seen: 1 } });
+  assertEquals(channel.roomy, true);
+  // Without a connection the window still says how much may be held.
+  channel.detach();
+  channel.send({ method: "three" });
+  assertEquals(channel.roomy, false);
+});
+
+function roomFor(unackedMessages: number) {
+  const wire = { send() {} };
+  const channel = new SessionChannel({
+    clock: new FakeClock(),
+    deliver() {},
+    ended() {},
+    limits: { unackedMessages },
+  });
+  channel.attach(wire, 0);
+  return { channel, wire };
+}
