@@ -15,11 +15,12 @@ interface Window {
 /**
  * Logs what strangers can cause as often as they like: at most ten lines of a
  * message in ten seconds; the next line says how many were omitted before it.
+ * Each `code` counts by itself: noise of one kind must not hide another.
  */
 export class LogThrottle {
   readonly #logger: Logger;
   readonly #clock: Clock;
-  /** By message, of which there are a handful. */
+  /** By message and code, of which there are a few dozen. */
   readonly #windows = new Map<string, Window>();
 
   constructor(logger: Logger, clock: Clock) {
@@ -28,7 +29,7 @@ export class LogThrottle {
   }
 
   warn(message: string, fields: LogFields): void {
-    const window = this.#windowOf(message);
+    const window = this.#windowOf(`${message} ${fields["code"] ?? ""}`);
     if (window.lines === MAX_LINES) {
       window.omitted += 1;
       return;
@@ -39,12 +40,12 @@ export class LogThrottle {
     this.#logger.warn(message, omitted === 0 ? fields : { ...fields, omitted });
   }
 
-  #windowOf(message: string): Window {
+  #windowOf(key: string): Window {
     const now = this.#clock.monotonic();
-    let window = this.#windows.get(message);
+    let window = this.#windows.get(key);
     if (!window) {
       window = { startedAt: now, lines: 0, omitted: 0 };
-      this.#windows.set(message, window);
+      this.#windows.set(key, window);
     } else if (now - window.startedAt >= WINDOW_MS) {
       window.startedAt = now;
       window.lines = 0;

@@ -124,7 +124,9 @@ export class NodeConnection implements Carrier {
   rejudge(peer: NodePeer): void {
     const before = this.nodePeer?.certificate;
     this.#peer = peer;
-    if (peer.certificate === "previous" && before !== "previous") {
+    // Not at the first look: who has just presented the newer one is about to
+    // leave by itself, and would come a third time for being asked.
+    if (peer.certificate === "previous" && before === "previous") {
       this.move("a newer certificate of this node is in use");
     }
   }

@@ -2,7 +2,7 @@ import { fromBase64 } from "../base/bytes.ts";
 import { SwarmdError } from "../base/errors.ts";
 import { formatDuration } from "../base/time.ts";
 import { renewalFloor } from "../cluster/expiry.ts";
-import { readCertificate } from "../pki/certificate.ts";
+import { type Certificate, readCertificate } from "../pki/certificate.ts";
 import type { Crypto, KeyPair } from "../pki/crypto.ts";
 import {
   checkIdentity,
@@ -34,9 +34,7 @@ export async function readAnswer(
   crypto: Crypto,
   { answer, key, bundle, expected }: AnswerCase,
 ): Promise<HeldIdentity> {
-  const chain = await Promise.all(
-    answer.chain.map((der) => readCertificate(crypto, fromBase64(der))),
-  );
+  const chain = await readChain(crypto, answer);
   const pkcs8 = await crypto.exportPkcs8(key.privateKey);
   const keyPkcs8Pem = encodePem("PRIVATE KEY", pkcs8);
   const identity: NodeIdentity = { key, keyPkcs8Pem, chain, bundle };
@@ -58,6 +56,20 @@ export async function readAnswer(
     throw refused(`the certificate ends in ${formatDuration(leftMs)}`);
   }
   return { ...checked, identity, issuedAt: expected.now };
+}
+
+async function readChain(
+  crypto: Crypto,
+  { chain }: IssuedResult,
+): Promise<Certificate[]> {
+  try {
+    return await Promise.all(
+      chain.map((der) => readCertificate(crypto, fromBase64(der))),
+    );
+  } catch (error) {
+    if (!(error instanceof SwarmdError)) throw error;
+    throw refused(error.message);
+  }
 }
 
 function refused(why: string): SwarmdError {

@@ -29,18 +29,10 @@ export async function readStored(
   stored: StoredIdentity,
   options: { readonly now: number; readonly issuedAt?: number },
 ): Promise<HeldIdentity> {
-  const [pkcs8] = decodePem(stored.keyPem, "PRIVATE KEY");
-  if (!pkcs8) throw new SwarmdError("damaged-state", "The key file is empty");
-  const chain = await readCertificates(crypto, stored.certificatePem);
-  const identity: NodeIdentity = {
-    key: await crypto.importPkcs8(pkcs8),
-    keyPkcs8Pem: stored.keyPem,
-    chain,
-    bundle: await readBundle(crypto, stored.rootsPem),
-  };
+  const identity = await readFiles(crypto, stored);
   const checked = await checkIdentity(crypto, {
     identity,
-    clusterId: chain[0]?.subject.organization ?? "",
+    clusterId: identity.chain[0]?.subject.organization ?? "",
     roles: ["worker", "manager"],
     now: options.now,
     code: "damaged-state",
@@ -48,6 +40,30 @@ export async function readStored(
   });
   const issuedAt = options.issuedAt ?? checked.certificate.notBefore;
   return { ...checked, identity, issuedAt };
+}
+
+async function readFiles(
+  crypto: Crypto,
+  stored: StoredIdentity,
+): Promise<NodeIdentity> {
+  try {
+    const [pkcs8 = new Uint8Array()] = decodePem(stored.keyPem, "PRIVATE KEY");
+    return {
+      key: await crypto.importPkcs8(pkcs8),
+      keyPkcs8Pem: stored.keyPem,
+      chain: await readCertificates(crypto, stored.certificatePem),
+      bundle: await readBundle(crypto, stored.rootsPem),
+    };
+  } catch (error) {
+    const unreadable = error instanceof SyntaxError ||
+      error instanceof SwarmdError;
+    if (!unreadable) throw error;
+    throw new SwarmdError(
+      "damaged-state",
+      `Cannot use the identity on disk: ${error.message}`,
+      { verdict: "stop" },
+    );
+  }
 }
 
 /** What goes to disk. */

@@ -1,3 +1,4 @@
+import type { Bytes } from "../base/bytes.ts";
 import { SwarmdError } from "../base/errors.ts";
 import { formatTime } from "../base/time.ts";
 import { type Certificate, readCertificate } from "../pki/certificate.ts";
@@ -34,7 +35,7 @@ export async function judgeManager(
 ): Promise<JudgedManager> {
   const [der] = connection.facts.presented;
   if (!der) throw refused("tls", "it presented no certificate");
-  const leaf = await readCertificate(crypto, der);
+  const leaf = await readLeaf(crypto, der);
   const clusterId = expected.clusterId ?? leaf.subject.organization ?? "";
   if (leaf.subject.organization !== clusterId) {
     throw refused(
@@ -51,6 +52,9 @@ export async function judgeManager(
     dnsNames,
     ipAddresses,
   });
+  if (leaf.notBefore > expected.now) {
+    problems.push(`it is valid from ${formatTime(leaf.notBefore)}`);
+  }
   if (leaf.notAfter <= expected.now) {
     problems.push(`it ended at ${formatTime(leaf.notAfter)}`);
   }
@@ -60,6 +64,15 @@ export async function judgeManager(
     clusterId,
     certificate: leaf,
   };
+}
+
+async function readLeaf(crypto: Crypto, der: Bytes): Promise<Certificate> {
+  try {
+    return await readCertificate(crypto, der);
+  } catch (error) {
+    if (!(error instanceof SwarmdError)) throw error;
+    throw refused("tls", error.message);
+  }
 }
 
 function refused(code: "tls" | "foreign-cluster", why: string): SwarmdError {

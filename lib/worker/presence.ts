@@ -35,8 +35,9 @@ export class Presence {
   }
 
   connected(place: Place): void {
-    if (this.#place) return;
+    const before = this.#place;
     this.#place = place;
+    if (before) return;
     this.#since = this.#clock.now();
     this.#event({ event: "connected", ...place });
   }

@@ -119,6 +119,8 @@ export class Renewal {
     if (!hasCode(error, "replaced", "newer-than-store")) return false;
     if (!await this.#parts.identity.rollBack()) return false;
     this.#parts.use(await this.#parts.reload());
+    // What was drawn is of the identity that was given up: start over now.
+    this.renewNow();
     this.#unconfirmed?.reject(error);
     return true;
   }

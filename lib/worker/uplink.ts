@@ -89,6 +89,8 @@ export class Uplink {
   #lastError: string | undefined;
   #skew: { readonly ms: number; readonly at: number } | undefined;
   #heart: Heart | undefined;
+  /** Said by a verified manager, on the connection that it ended. */
+  #removed: SwarmdError | undefined;
   /** Ends the pause before the next dial. */
   #hurry = new AbortController();
 
@@ -167,6 +169,7 @@ export class Uplink {
   }
 
   async #turn(signal: AbortSignal): Promise<void> {
+    if (this.#removed) throw this.#removed;
     if (this.#line && this.#movesAsked === this.#movesDone) {
       return await this.#nextWake();
     }
@@ -232,12 +235,16 @@ export class Uplink {
     }
     const asked = this.#movesAsked;
     const line = await this.#dial(endpoint, signal);
+    const stop = () => line.link.retire();
+    signal.addEventListener("abort", stop, { once: true });
     try {
       await this.#greet(line);
     } catch (error) {
       line.link.retire();
       if (error instanceof SwarmdError) this.#refused(line.held, error);
       throw error;
+    } finally {
+      signal.removeEventListener("abort", stop);
     }
     this.#movesDone = asked;
   }
@@ -363,8 +370,11 @@ export class Uplink {
     this.#parts.logger.info("Connection to the manager ended", {
       error: describeError(error),
     });
+    if (hasCode(error, "removed")) this.#removed = error;
     // The manager stops, or another machine has it: that is the reason told.
-    if (this.#session && hasCode(error, "conflict", "session-ended")) {
+    if (
+      this.#session && hasCode(error, "conflict", "session-ended", "removed")
+    ) {
       return this.#session.end(error);
     }
     this.#session?.detach(link);

@@ -10,6 +10,7 @@ import { backoffDelay } from "../../lib/base/backoff.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "../../lib/base/time.ts";
 import {
   drawRenewal,
+  latestRenewal,
   renewalBackoffBound,
   renewalFloor,
 } from "../../lib/cluster/expiry.ts";
@@ -46,6 +47,14 @@ Deno.test("drawRenewal() never leaves its window, whatever the life", () => {
     // A double has no more digits for a moment than a thousandth of a ms.
     assertGreaterOrEqual(at, NOW + ms * 0.5 - 0.001);
     assertLessOrEqual(at, NOW + ms * 0.8 + 0.001);
+  }));
+});
+
+Deno.test("latestRenewal() is the end of the window", () => {
+  fc.assert(fc.property(anyLife, anyUniform, (ms, uniform) => {
+    const latest = latestRenewal(life(ms));
+    assertGreaterOrEqual(latest, drawRenewal(life(ms), drawn(uniform)));
+    assertLessOrEqual(latest, NOW + ms * 0.8 + 0.001);
   }));
 });
 

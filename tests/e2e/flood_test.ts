@@ -31,10 +31,11 @@ async function clientHello(): Promise<string> {
   return buffer.subarray(0, length).toBase64();
 }
 
-/** Runs in a process of its own, so that it does not slow this one down. */
+/** From a process of its own, and no more of this machine than is left. */
 async function flood(order: FloodOrder): Promise<FloodReport> {
-  const { stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-net", FLOOD, JSON.stringify(order)],
+  const run = [Deno.execPath(), "run", "--allow-net", FLOOD];
+  const { stdout } = await new Deno.Command("nice", {
+    args: ["-n", "10", ...run, JSON.stringify(order)],
     stderr: "inherit",
   }).output();
   return JSON.parse(new TextDecoder().decode(stdout));
@@ -146,7 +147,7 @@ Deno.test("100 workers renew within a second while one address floods the port",
     assert(p99 < MAX_P99_MS, `${what}: p99 ${p99} ms`);
     assert(renewals.mostRss < MAX_RSS_MB, `${what}: ${renewals.mostRss} MB`);
   }
-  assertEquals(fleet.map(({ lost }) => lost), fleet.map(() => 0));
+  assertEquals(fleet.filter(({ lost }) => lost > 0).length, 0);
   const ready = (await cluster.nodes()).filter((row) => row.status === "ready");
   assertEquals(ready.length, WORKERS + 1);
   const down = cluster.manager.log.filter(({ message }) =>

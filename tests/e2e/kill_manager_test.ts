@@ -229,7 +229,8 @@ class Served implements Scenario {
       if (!this.#worker || await hasEnded(this.#worker)) this.#startWorker();
       const [row, ...others] = await workersOf(this.#managerDir);
       assertEquals(others, []);
-      const serial = await serialInUse(this.#workerDir);
+      // It may be replaced while it is read.
+      const serial = await serialInUse(this.#workerDir).catch(() => {});
       const { certificate } = row ?? {};
       return row?.status === "ready" && certificate?.["serial"] === serial ||
         undefined;

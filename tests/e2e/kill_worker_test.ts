@@ -101,9 +101,11 @@ class Renewals implements Scenario {
     const serial = row?.certificate["serial"] ?? "";
     assert(kept.includes(serial), `kept ${kept}, the manager knows ${serial}`);
     const inUse = await serialInUse(stateDir);
+    assert(inUse);
+    const due = await isDue(stateDir);
     const again = this.#cluster.runWorker(name);
     await again.waitFor("connected");
-    if (await isDue(stateDir)) await again.waitFor("renewed");
+    if (due) await again.waitFor("renewed");
     await this.#assertAccepted();
     await again.stop();
     await assertTidy(stateDir);

@@ -177,7 +177,7 @@ export class House {
   /** As if a connection had presented the pending certificate. */
   async seen(id: string): Promise<void> {
     const { node } = promotePending(this.node(id), this.clock.now());
-    await this.change(id, node);
+    await this.store.update((tx) => tx.put("node", id, node));
   }
 
   /** The next certificate of a node, with a key of its own. */

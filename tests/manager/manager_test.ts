@@ -155,6 +155,22 @@ Deno.test("Manager forgets denied certificates within an hour of their end", asy
   assertEquals(denied.map(({ serial }) => serial), ["02"]);
 });
 
+Deno.test("Manager forgets who was let in and never came, after a day", async () => {
+  const house = await House.open();
+  await using running = await Running.start(house);
+  void running;
+  const ghost = await house.addNode();
+  const here = await house.addSeenNode();
+  await jump(house, DAY - 2 * HOUR);
+  await house.clock.advance(HOUR + 2 * SECOND);
+  assertEquals(house.nodes.length, 3);
+  await house.clock.advance(2 * HOUR);
+  const ids = house.nodes.map(({ id }) => id);
+  assert(ids.includes(here.id) && !ids.includes(ghost.id));
+  const [denied] = house.store.view((view) => [...view.list("denied")]);
+  assertEquals(denied?.nodeId, ghost.id);
+});
+
 Deno.test("Manager outlives a store whose disk is full", async () => {
   const house = await House.open();
   await using running = await Running.start(house);

@@ -78,6 +78,11 @@ export class Running implements AsyncDisposable {
     return !this.#stop.signal.aborted;
   }
 
+  /** A connection has come. */
+  accept(connection: Connection): void {
+    this.#accept(connection);
+  }
+
   connect(presented: readonly Bytes[] = []): Caller {
     const remote = { host: "10.0.0.9", port: 40_000 };
     const caller = new Caller(this.house.clock, { remote, presented });

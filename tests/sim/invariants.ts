@@ -55,26 +55,25 @@ export class Invariants {
 
   /** Invariant 2: what lies on the disk is whole, and is accepted. */
   checkDisk(machine: WorkerMachine): void {
+    if (machine.spoilt !== undefined || machine.retired) return;
+    const problem = this.diskProblem(machine);
+    if (problem === undefined) return;
+    this.#fail(`Invariant 2: the disk of ${machine.name} holds ${problem}`);
+  }
+
+  /** What is wrong with the identity on a disk, if anything. */
+  diskProblem(machine: WorkerMachine): string | undefined {
     const { identity } = machine.disk;
-    if (!identity || machine.spoilt !== undefined || machine.retired) return;
+    if (!identity) return undefined;
     const { fingerprint, spki } = readPems(identity);
-    const holder = this.#holders.get(fingerprint);
-    const record = this.records.get(holder ?? "");
-    const known = record && certificatesOf(record)
-      .find((certificate) => certificate.fingerprint === fingerprint);
-    if (!holder || !record || !known) {
-      return this.#fail(
-        `Invariant 2: the disk of ${machine.name} holds a certificate that no manager accepts (node ${holder})`,
-      );
-    }
-    if (known.spki !== spki) {
-      this.#fail(`Invariant 2: the disk of ${machine.name} holds another key`);
-    }
-    if (known === record.certificates.previous) {
-      this.#fail(
-        `Invariant 2: the disk of ${machine.name} holds a certificate that was replaced`,
-      );
-    }
+    const record = this.records.get(this.#holders.get(fingerprint) ?? "");
+    const { current, pending, previous } = record?.certificates ?? {};
+    const accepted = [current, pending, previous]
+      .find((certificate) => certificate?.fingerprint === fingerprint);
+    if (!accepted) return "a certificate that no manager accepts";
+    if (accepted.spki !== spki) return "a key that is not the certificate's";
+    if (accepted === previous) return "a certificate that was replaced";
+    return undefined;
   }
 
   /** The record's view of the certificate on a machine's disk. */

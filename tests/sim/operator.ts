@@ -1,4 +1,5 @@
-import { MINUTE } from "../../lib/base/time.ts";
+import { HOUR, MINUTE } from "../../lib/base/time.ts";
+import type { Life } from "../../lib/cluster/expiry.ts";
 import type { NodeRecord } from "../../lib/cluster/node.ts";
 import type { Transaction } from "../../lib/cluster/store.ts";
 import type { WorkerMachine } from "./worker_machine.ts";
@@ -55,26 +56,37 @@ export class Operator {
   /** Why a machine cannot come back by itself; undefined when it must. */
   reasonFor(worker: WorkerMachine): string | undefined {
     if (worker.spoilt !== undefined) return worker.spoilt;
-    const certificate = this.#world.invariants.certificateOf(worker);
-    if (!certificate) return undefined;
-    const { issuedAt, notAfter } = certificate;
-    const late = notAfter - LATE_PART * (notAfter - issuedAt);
-    const now = this.#world.now;
-    const calmSince = now - Math.min(worker.calmMs, this.#world.manager.calmMs);
-    if (now < notAfter || calmSince < late) return undefined;
+    const life = this.#lifeOf(worker);
+    if (!life) return undefined;
+    const late = life.notAfter - LATE_PART * (life.notAfter - life.issuedAt);
+    const { now, manager } = this.#world;
+    const calmSince = now - Math.min(worker.calmMs, manager.calmMs);
+    if (now < life.notAfter || calmSince < late) return undefined;
     return "its certificate ended in a time of trouble";
+  }
+
+  /** Of what it runs with, which may be older than what its bad disk holds. */
+  #lifeOf(worker: WorkerMachine): Life | undefined {
+    const { held } = worker.worker ?? {};
+    if (!held) return this.#world.invariants.certificateOf(worker);
+    return { issuedAt: held.issuedAt, notAfter: held.certificate.notAfter };
   }
 
   #lookAfter(worker: WorkerMachine): void {
     const world = this.#world;
-    if (worker.calmMs < world.patienceMs || !world.manager.manager) return;
+    // What cannot come back by itself is seen soon.
+    const patienceMs = worker.spoilt === undefined
+      ? world.patienceMs
+      : Math.min(world.patienceMs, HOUR);
+    if (worker.calmMs < patienceMs || !world.manager.manager) return;
     const record = world.invariants.records.get(worker.nodeId ?? "");
     if (record?.admission === "conflict") return this.#settle(worker, record);
-    if (worker.connected && !this.#isAmbiguous(worker)) {
-      worker.spoilt = undefined;
-      return world.invariants.checkDisk(worker);
+    if (worker.connected) {
+      const good = !this.#isAmbiguous(worker) &&
+        world.invariants.diskProblem(worker) === undefined;
+      if (good) worker.spoilt = undefined;
+      return;
     }
-    if (worker.connected) return;
     const reason = this.reasonFor(worker);
     if (reason === undefined) return;
     worker.log(`operator: ${reason}, so it joins again`);

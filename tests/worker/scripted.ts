@@ -44,6 +44,15 @@ export class ScriptedLine {
   push(method: string, params: unknown): void {
     this.send({ method, params });
   }
+
+  /** What was asked or told on it, numbered or not. */
+  heard(method: string): Record<string, unknown>[] {
+    return this.received.flatMap((message) =>
+      "method" in message && message.method === method
+        ? [message.params as Record<string, unknown>]
+        : []
+    );
+  }
 }
 
 /** A manager that says what a test wants it to say. */
@@ -51,6 +60,8 @@ export class Scripted implements Server {
   readonly lines: ScriptedLine[] = [];
   readonly answers: Record<string, Answer>;
   presented: readonly Bytes[];
+  /** Whether it answers heartbeats. */
+  beats = true;
   readonly #house: House;
 
   constructor(house: House, presented: readonly Bytes[]) {
@@ -110,8 +121,11 @@ export class Scripted implements Server {
 
   #heard(line: ScriptedLine, message: WireMessage): void {
     line.received.push(message);
-    if (!("method" in message) || !("id" in message)) return;
-    void this.#reply(line, message);
+    if (!("method" in message)) return;
+    if ("id" in message) void this.#reply(line, message);
+    else if (message.method === "heartbeat" && this.beats) {
+      line.push("heartbeat", { now: this.#house.clock.now() });
+    }
   }
 
   async #reply(
@@ -136,7 +150,7 @@ export function profileIn(
   house: House,
   change: Partial<LeafProfile> & Pick<LeafProfile, "spki">,
 ): LeafProfile {
-  const now = house.clock.now();
+  const now = wholeSeconds(house.clock.now());
   return {
     clusterId: house.cluster.id,
     nodeId: house.manager.id,
@@ -148,6 +162,11 @@ export function profileIn(
     ipAddresses: [],
     ...change,
   };
+}
+
+/** Certificates count whole seconds. */
+export function wholeSeconds(ms: number): number {
+  return Math.floor(ms / 1_000) * 1_000;
 }
 
 /** A leaf of a manager, signed by the authority of its house. */

@@ -77,10 +77,21 @@ async function killAfter(run: Run, target: WritePoint): Promise<boolean> {
   const stops = new Stops(target);
   const look = (told: Told, swarmd: Swarmd) => {
     const next = stops.next(told);
-    if (next) swarmd.signal(next);
+    if (next === "kill") swarmd.signal("SIGKILL");
+    // Not always the same process: in one file, the program has a launcher.
+    if (next === "go on") goOn(Number(told.thread));
   };
   const { signal } = await traced(run, { options, look });
   return signal === "SIGKILL";
+}
+
+function goOn(thread: number): void {
+  try {
+    Deno.kill(thread, "SIGCONT");
+  } catch (error) {
+    // Told late: it has ended meanwhile.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
 
 /** What to do with a process that stops after each of its writes. */
@@ -96,7 +107,7 @@ class Stops {
     this.#target = target;
   }
 
-  next({ thread, kind, point }: Told): Deno.Signal | undefined {
+  next({ thread, kind, point }: Told): "go on" | "kill" | undefined {
     if (kind === "stopping") this.#stopping.add(thread);
     if (point && !point.place.startsWith("swarmd.db")) {
       this.#written.add(thread);
@@ -109,7 +120,7 @@ class Stops {
     // SIGCONT takes back every SIGSTOP that has not worked yet.
     if (!this.#due || this.#written.size > 0) return undefined;
     this.#due = false;
-    return this.#reached ? "SIGKILL" : "SIGCONT";
+    return this.#reached ? "kill" : "go on";
   }
 }
 

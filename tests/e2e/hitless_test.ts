@@ -1,0 +1,63 @@
+// deno-lint-ignore-file no-console -- tells the seed and what was counted
+import { assert, assertEquals } from "@std/assert";
+import { Cluster } from "./cluster.ts";
+import { swarmd } from "./harness.ts";
+
+const WORKERS = 3;
+const LASTS_MS = 90_000;
+/** Where two cores are busy with other tests, a gap may be as long. */
+const MAX_GAP_MS = 10_000;
+
+/** Runs a drill of 30 s, and gives the object that it writes. */
+async function drill(...more: readonly string[]) {
+  const { code, stdout, stderr } = await swarmd(
+    ["drill", "--json", "--for=30s", `--workers=${WORKERS}`, ...more],
+    { timeoutMs: LASTS_MS },
+  );
+  console.log(stdout.trim());
+  const result = JSON.parse(stdout);
+  assertEquals(code, 0, `${stdout}${stderr}`);
+  assertEquals(result.clean, true, stdout);
+  assertEquals(result.problems ?? [], []);
+  return result;
+}
+
+/** What every drill must count, whatever happened to its connections. */
+// deno-lint-ignore no-explicit-any -- what a program reads
+function assertLossless(result: any): void {
+  assertEquals(result.lost, 0);
+  assertEquals(result.duplicated, 0);
+  assertEquals(result.reordered, 0);
+  assert(result.sent > WORKERS * 30, `${result.sent} messages`);
+  assert(result.longestGapMs < MAX_GAP_MS, `${result.longestGapMs} ms`);
+  assertEquals(result.workers.length, WORKERS);
+}
+
+Deno.test("sessions survive every renewal of workers and manager, and nobody is refused", async () => {
+  const result = await drill();
+  assertLossless(result);
+  assertEquals(result.handshakesRefused, 0);
+});
+
+Deno.test("sessions survive cuts, stalls, delays and half-closes, at least a hundred cuts a minute", async () => {
+  const seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
+  console.log(`seed ${seed}`);
+  const result = await drill(`--faults=${seed}`);
+  assertLossless(result);
+  assertEquals(result.faults.seed, seed);
+  assert(result.faults.cuts >= 50, `${result.faults.cuts} cuts`);
+});
+
+Deno.test("a worker tells no disconnect while it and its manager renew", async () => {
+  await using cluster = await Cluster.start({ life: "10s" });
+  const worker = await cluster.connectedWorker("a");
+  await Promise.all([
+    worker.waitFor("renewed").then(() => worker.waitFor("renewed")),
+    cluster.manager.waitFor("renewed"),
+  ]);
+  await worker.stop();
+  const names = worker.events.map(({ event }) => event);
+  assertEquals(names.filter((name) => name === "disconnected"), []);
+  const { log } = cluster.manager;
+  assertEquals(log.filter(({ message }) => /refused/.test(message)), []);
+});

@@ -1,0 +1,3 @@
+import { dayOf, testSeeds } from "./seeds.ts";
+
+testSeeds("even", dayOf);

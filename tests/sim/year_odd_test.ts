@@ -1,0 +1,3 @@
+import { testSeeds, yearOf } from "./seeds.ts";
+
+testSeeds("odd", yearOf);

@@ -1,0 +1,67 @@
+import { assertEquals } from "@std/assert";
+import { formatEndpoint } from "../../lib/rpc/endpoint.ts";
+import type { ErrorCode } from "../../lib/base/errors.ts";
+import { MembershipBook } from "../../lib/worker/membership_book.ts";
+import { WorkerState } from "../../lib/worker/state.ts";
+import { CALM } from "../manager/house.ts";
+import { SimDisk } from "../sim/sim_disk.ts";
+
+async function open() {
+  const disk = new SimDisk();
+  const state = await WorkerState.load(disk.open(CALM));
+  const membership = {
+    cluster: "c",
+    rootDigest: "sha256:ab",
+    tokenId: "t",
+    binding: "machine",
+    seeds: ["seed:1"],
+    managers: ["told:1", "seed:1"],
+    issuedAt: 1,
+    renewAt: 2,
+  };
+  return new MembershipBook(state, { nodeId: "n", membership });
+}
+
+function addresses(book: MembershipBook): string[] {
+  return book.endpoints.map(formatEndpoint);
+}
+
+Deno.test("MembershipBook dials where it was last, then what the operator said, then what it was told", async () => {
+  const book = await open();
+  assertEquals(addresses(book), ["seed:1", "told:1"]);
+  await book.connected({ host: "told", port: 1 });
+  assertEquals(addresses(book), ["told:1", "seed:1"]);
+});
+
+Deno.test("MembershipBook takes a new list in place of the old, and keeps what the operator said", async () => {
+  const book = await open();
+  await book.learned(["a:1", "no address", "[::1]:2"]);
+  assertEquals(addresses(book), ["seed:1", "a:1", "[::1]:2"]);
+  // Nothing usable is no list.
+  await book.learned([]);
+  await book.learned(["no address"]);
+  assertEquals(book.membership.managers, ["a:1", "[::1]:2"]);
+});
+
+Deno.test("MembershipBook remembers so many addresses and no more", async () => {
+  const book = await open();
+  await book.learned(Array.from({ length: 1_000 }, (_, i) => `m${i}:1`));
+  assertEquals(book.membership.managers.length, 64);
+});
+
+Deno.test("MembershipBook remembers a refusal that lasts, until it is connected", async () => {
+  const lasting: ErrorCode[] = ["unknown-node", "removed", "conflict"];
+  const passing: ErrorCode[] = ["suspended", "tls", "expired", "too-busy"];
+  for (const code of lasting) {
+    const book = await open();
+    await book.refused(code);
+    assertEquals(book.membership.refused, code);
+    await book.connected({ host: "a", port: 1 });
+    assertEquals(book.membership.refused, undefined);
+  }
+  for (const code of passing) {
+    const book = await open();
+    await book.refused(code);
+    assertEquals(book.membership.refused, undefined, code);
+  }
+});
