@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import {
   type AdmissionCase,
+  judgeClaim,
   judgePeer,
   type Peer,
 } from "../../lib/cluster/admission.ts";
@@ -289,4 +290,29 @@ Deno.test("judgePeer() denies whatever is not sound in every respect", () => {
       assertEquals([unit, c.role], ["swarm-manager", "manager"]);
     }
   }));
+});
+
+Deno.test("judgeClaim() lets through what is worth a look, and admits nobody", () => {
+  const { clusterId } = SOUND;
+  const claim = (change: Parameters<typeof leaf>[1], version: 1 | 3 = 3) =>
+    judgeClaim({ ...leaf("x", change), version }, { clusterId, node: node() });
+  assertEquals(claim({}), undefined);
+  // Whatever its dates, its role, and the standing of its node.
+  assertEquals(claim({ notAfter: 0 }), undefined);
+  assertEquals(claim({ role: "manager" }), undefined);
+  const suspended = node({ admission: "suspended" });
+  const { clusterId: id } = SOUND;
+  assertEquals(
+    judgeClaim(leaf("x"), { clusterId: id, node: suspended }),
+    undefined,
+  );
+  const cases: readonly [Peer | undefined, string][] = [
+    [claim({ organization: "d".repeat(25) }), "foreign-cluster"],
+    [claim({ unit: "swarm-admin" }), "unverified-chain"],
+    [claim({}, 1), "unverified-chain"],
+    [judgeClaim(leaf("x"), { clusterId }), "unknown-node"],
+  ];
+  for (const [peer, code] of cases) {
+    assertEquals(peer && short(peer), `refused: ${code}`);
+  }
 });

@@ -165,7 +165,7 @@ export class Cluster implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#processes.map((process) => process.kill()));
+    for (const each of this.#processes) await each[Symbol.asyncDispose]();
     await this.#folder[Symbol.asyncDispose]();
   }
 

@@ -189,7 +189,7 @@ export class Swarmd implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
-    await this.#typewriter?.abort().catch(() => {});
+    await this.#typewriter?.close().catch(() => {});
   }
 
   async #run(): Promise<Ended> {

@@ -4,10 +4,10 @@ import { DAY } from "../../lib/base/time.ts";
 import type { Peer } from "../../lib/cluster/admission.ts";
 import { Gatekeeper } from "../../lib/manager/gatekeeper.ts";
 import type { Certificate } from "../../lib/pki/certificate.ts";
-import { newSerial } from "../../lib/pki/profile.ts";
+import { type LeafProfile, newSerial } from "../../lib/pki/profile.ts";
 import { forgeLeaf } from "../fakes/forge.ts";
 import { forge, forgeCa } from "../pki/material.ts";
-import { House, NOW } from "./house.ts";
+import { House, NOW, type TestNode } from "./house.ts";
 
 function factsOf(presented: readonly Bytes[]) {
   const remote = { host: "10.0.0.9", port: 1 };
@@ -178,10 +178,41 @@ Deno.test("Gatekeeper reads the record at each look, whatever it remembers", asy
 Deno.test("Gatekeeper verifies a refused chain each time, and remembers nothing of it", async () => {
   const { house, state } = await counted();
   const other = await House.open({ label: "other" });
-  // Same name of the authority, another key: signatures are looked at.
-  const { chain } = await other.addSeenNode();
-  await identify(house, chain);
+  const node = await house.addSeenNode();
+  // An authority of the same name, another key: signatures are looked at.
+  const { subjectKeyId: _, ...root } = other.authority.root;
+  const leaf = await forgeLeaf(house.crypto, {
+    forger: { ...other.authority, root },
+    profile: workerProfile(house, node),
+  });
+  assertEquals(await identify(house, [leaf]), "unverified-chain");
   const once = state.verified;
-  await identify(house, chain);
+  assertEquals(once > 0, true);
+  await identify(house, [leaf]);
   assertEquals(state.verified, 2 * once);
 });
+
+Deno.test("Gatekeeper looks at no signature of a stranger", async () => {
+  const { house, state } = await counted();
+  const other = await House.open({ label: "other" });
+  const stranger = await other.addSeenNode();
+  const gone = await house.addSeenNode();
+  await house.remove(gone.id);
+  assertEquals(await identify(house, stranger.chain), "foreign-cluster");
+  assertEquals(await identify(house, gone.chain), "unknown-node");
+  assertEquals(state.verified, 0);
+});
+
+function workerProfile(house: House, node: TestNode): LeafProfile {
+  return {
+    clusterId: house.cluster.id,
+    nodeId: node.id,
+    role: "worker",
+    spki: node.key.spki,
+    serial: newSerial(house.random),
+    notBefore: NOW - DAY,
+    notAfter: NOW + DAY,
+    dnsNames: [],
+    ipAddresses: [],
+  };
+}

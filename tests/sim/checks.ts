@@ -1,18 +1,22 @@
-import { SECOND } from "../../lib/base/time.ts";
+import { HOUR, SECOND } from "../../lib/base/time.ts";
+import type { WorkerEvent } from "../../lib/worker/ports.ts";
 import type { WorkerMachine } from "./worker_machine.ts";
-import type { World } from "./world.ts";
+import type { Fleet } from "./fleet.ts";
 
 /** Of a certificate's life: no running node's gets so far (invariant 8). */
 const OLD = 0.95;
+
+/** After this long two machines with one identity must have been noticed, in milliseconds. */
+const TWINS_MS = HOUR;
 
 /**
  * Looks at everything from time to time: whoever has had no trouble for a while
  * must be well.
  */
 export class Checks {
-  readonly #world: World;
+  readonly #world: Fleet;
 
-  constructor(world: World) {
+  constructor(world: Fleet) {
     this.#world = world;
   }
 
@@ -24,7 +28,22 @@ export class Checks {
     for (const { id } of manager.manager?.desk.sessions ?? []) sessions.add(id);
     numbers.keepOnly(sessions);
     this.#checkRemoved();
-    for (const worker of workers) this.#checkWorker(worker);
+    for (const worker of workers) {
+      this.#checkWorker(worker);
+      this.#checkTwins(worker);
+    }
+  }
+
+  /** A worker told its operator something. */
+  told(worker: WorkerMachine, { event, node }: WorkerEvent): void {
+    const { invariants, patienceMs } = this.#world;
+    if (event === "joined") invariants.joined(worker, node);
+    if (event === "connected") invariants.connected(worker, node);
+    if (event !== "disconnected" || worker.spoilt !== undefined) return;
+    if (!this.isCalm(worker, patienceMs)) return;
+    this.#world.fail(
+      `Nothing is wrong with ${worker.name}, and its session was interrupted`,
+    );
   }
 
   /** Whether nothing has been wrong for long enough, here and at the manager. */
@@ -51,6 +70,20 @@ export class Checks {
     if (this.#world.operator.reasonFor(worker) === undefined) {
       this.#checkConnected(worker);
     }
+  }
+
+  /** Two machines with one identity take the session from each other, which shows. */
+  #checkTwins(worker: WorkerMachine): void {
+    const { invariants, manager, operator } = this.#world;
+    const twins = operator.twinsOf(worker).filter((each) =>
+      each.process !== undefined && each.calmMs > TWINS_MS &&
+      invariants.diskProblem(each) === undefined
+    );
+    if (twins.length < 2 || manager.calmMs < TWINS_MS) return;
+    const record = invariants.records.get(worker.nodeId ?? "");
+    if (record?.admission === "conflict") return;
+    const names = twins.map(({ name }) => name).join(" and ");
+    this.#world.fail(`No conflict was seen between ${names}`);
   }
 
   #checkConnected(worker: WorkerMachine): void {

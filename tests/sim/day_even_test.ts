@@ -1,3 +1,3 @@
-import { dayOf, testSeeds } from "./seeds.ts";
+import { testSeeds } from "./seeds.ts";
 
-testSeeds("even", dayOf);
+testSeeds("day", "even");

@@ -3,36 +3,18 @@ import type { Machine } from "./machine.ts";
 import { MANAGER_FAULTS } from "./manager_faults.ts";
 import type { WorkerMachine } from "./worker_machine.ts";
 import { WORKER_FAULTS } from "./worker_faults.ts";
-import type { World } from "./world.ts";
-
-/** Something that can go wrong with a machine. */
-export interface Fault<M> {
-  readonly name: string;
-  /** How often, compared with the others. */
-  readonly weight: number;
-  readonly begin: (machine: M, faults: Faults) => void;
-}
-
-/** Something that lasts for a while. */
-export interface Lasting {
-  readonly name: string;
-  /** In milliseconds. */
-  readonly forMs: number;
-  readonly over: () => void;
-  /** The machine must stay well meanwhile. */
-  readonly harmless?: boolean;
-}
+import type { Fault, FaultTools, Fleet, Lasting } from "./fleet.ts";
 
 /** Makes things go wrong, at times and places that the seed decides. */
-export class Faults {
-  readonly world: World;
+export class Faults implements FaultTools {
+  readonly world: Fleet;
   readonly random: StreamRandom;
   /** How often each happened. */
   readonly counts = new Map<string, number>();
   #ended = false;
   readonly #running = new Set<() => void>();
 
-  constructor(world: World, random: StreamRandom) {
+  constructor(world: Fleet, random: StreamRandom) {
     this.world = world;
     this.random = random;
   }

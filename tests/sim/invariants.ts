@@ -53,6 +53,15 @@ export class Invariants {
     this.checkDisk(machine);
   }
 
+  /** Only the machine that joined, or an exact copy of it, is a node. */
+  connected(machine: WorkerMachine, nodeId: string): void {
+    const joined = this.#machines.get(nodeId);
+    if (joined?.binding === machine.binding) return;
+    this.#fail(
+      `Invariant 1: ${machine.name} is connected as ${nodeId}, which is ${joined?.name}`,
+    );
+  }
+
   /** Invariant 2: what lies on the disk is whole, and is accepted. */
   checkDisk(machine: WorkerMachine): void {
     if (machine.spoilt !== undefined || machine.retired) return;

@@ -1,5 +1,5 @@
 import { MINUTE, SECOND } from "../../lib/base/time.ts";
-import type { Fault, Faults } from "./faults.ts";
+import type { Fault, FaultTools } from "./fleet.ts";
 import type { Machine } from "./machine.ts";
 
 /** Steps of a wall clock, in milliseconds. */
@@ -21,7 +21,7 @@ export const MACHINE_FAULTS: readonly Fault<Machine>[] = [
 ];
 
 /** It dies at one of the next writes, of this process or of the next. */
-function crashAtWrite(machine: Machine, { random }: Faults): void {
+function crashAtWrite(machine: Machine, { random }: FaultTools): void {
   const when = random.chance(0.5) ? "before" : "after";
   const write = 1 + random.integer(WRITES);
   if (random.chance(0.5)) return machine.process?.dieAt({ write, when });
@@ -29,12 +29,12 @@ function crashAtWrite(machine: Machine, { random }: Faults): void {
   machine.crash("to die again at a write");
 }
 
-function cutOff(machine: Machine, faults: Faults): void {
+function cutOff(machine: Machine, faults: FaultTools): void {
   const forMs = faults.timeOn(machine);
   faults.lasting(machine, { name: "cut off", forMs, over: () => {} });
 }
 
-function slowNetwork(machine: Machine, faults: Faults): void {
+function slowNetwork(machine: Machine, faults: FaultTools): void {
   const { host } = machine;
   const before = host.latencyMs;
   host.latencyMs = faults.duration(100, 15 * SECOND);
@@ -45,7 +45,7 @@ function slowNetwork(machine: Machine, faults: Faults): void {
   });
 }
 
-function losePower(machine: Machine, faults: Faults): void {
+function losePower(machine: Machine, faults: FaultTools): void {
   machine.losePower();
   faults.lasting(machine, {
     name: "off",
@@ -54,7 +54,7 @@ function losePower(machine: Machine, faults: Faults): void {
   });
 }
 
-function fillDisk(machine: Machine, faults: Faults): void {
+function fillDisk(machine: Machine, faults: FaultTools): void {
   machine.diskFull = true;
   faults.lasting(machine, {
     name: "disk full",
@@ -65,7 +65,7 @@ function fillDisk(machine: Machine, faults: Faults): void {
 
 /** Later NTP sets it right again. */
 export function stepClock(steps: readonly number[]) {
-  return (machine: Machine, faults: Faults): void => {
+  return (machine: Machine, faults: FaultTools): void => {
     const { leafLifeMs } = faults.world.scenario;
     const byMs = faults.random.pick(steps);
     machine.log(`clock steps by ${byMs / MINUTE} min`);

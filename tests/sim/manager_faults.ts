@@ -1,5 +1,5 @@
 import { DAY, HOUR } from "../../lib/base/time.ts";
-import type { Fault, Faults } from "./faults.ts";
+import type { Fault, FaultTools } from "./fleet.ts";
 import { MACHINE_FAULTS, SMALL_STEPS, stepClock } from "./machine_faults.ts";
 import type { ManagerMachine } from "./manager_machine.ts";
 
@@ -12,7 +12,7 @@ export const MANAGER_FAULTS: readonly Fault<ManagerMachine>[] = [
   { name: "clock step", weight: 4, begin: stepClock(STEPS) },
 ];
 
-function refuse(machine: ManagerMachine, faults: Faults): void {
+function refuse(machine: ManagerMachine, faults: FaultTools): void {
   machine.host.refusing = true;
   faults.lasting(machine, {
     name: "connections refused",

@@ -106,7 +106,10 @@ async function connected(world: Awaited<ReturnType<typeof setUp>>) {
 function running(clock: VirtualClock): () => Promise<void> {
   let wanted = true;
   const loop = (async () => {
-    while (wanted) await clock.runUntil(clock.now + 100);
+    while (wanted) {
+      await clock.runUntil(clock.now + 100);
+      await new Promise((resolve) => setTimeout(resolve));
+    }
   })();
   return () => {
     wanted = false;

@@ -3,7 +3,7 @@ import type { Life } from "../../lib/cluster/expiry.ts";
 import type { NodeRecord } from "../../lib/cluster/node.ts";
 import type { Transaction } from "../../lib/cluster/store.ts";
 import type { WorkerMachine } from "./worker_machine.ts";
-import type { World } from "./world.ts";
+import type { Fleet } from "./fleet.ts";
 
 /** Part of a certificate's life before its end, in which trouble excuses that it ended. */
 const LATE_PART = 0.3;
@@ -19,11 +19,11 @@ interface Decision {
  * that cannot help themselves, each with a reason.
  */
 export class Operator {
-  readonly #world: World;
+  readonly #world: Fleet;
   /** The newest decision on each node. */
   readonly #decisions = new Map<string, Decision>();
 
-  constructor(world: World) {
+  constructor(world: Fleet) {
     this.#world = world;
   }
 
@@ -82,7 +82,7 @@ export class Operator {
     const record = world.invariants.records.get(worker.nodeId ?? "");
     if (record?.admission === "conflict") return this.#settle(worker, record);
     if (worker.connected) {
-      const good = !this.#isAmbiguous(worker) &&
+      const good = this.twinsOf(worker).length === 1 &&
         world.invariants.diskProblem(worker) === undefined;
       if (good) worker.spoilt = undefined;
       return;
@@ -95,22 +95,19 @@ export class Operator {
     worker.crash("by the operator");
   }
 
-  /** Two machines had one identity: one of them goes. */
-  #settle(worker: WorkerMachine, record: NodeRecord): void {
-    const { workers } = this.#world;
-    const twins = workers.filter((each) =>
-      each !== worker && !each.retired && each.nodeId === record.id
-    );
-    for (const twin of twins) twin.retire();
-    this.admit(record.id, "active");
-  }
-
-  /** Whether another machine still runs with the same identity. */
-  #isAmbiguous({ binding, nodeId }: WorkerMachine): boolean {
-    const same = this.#world.workers.filter((each) =>
+  /** All machines that run with a machine's identity, itself included. */
+  twinsOf({ binding, nodeId }: WorkerMachine): WorkerMachine[] {
+    return this.#world.workers.filter((each) =>
       !each.retired && each.binding === binding && each.nodeId === nodeId
     );
-    return same.length > 1;
+  }
+
+  /** Two machines had one identity: one of them goes. */
+  #settle(worker: WorkerMachine, record: NodeRecord): void {
+    for (const twin of this.twinsOf(worker)) {
+      if (twin !== worker) twin.retire();
+    }
+    this.admit(record.id, "active");
   }
 
   #decide(nodeId: string, decision: Decision): void {

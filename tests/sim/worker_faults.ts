@@ -1,5 +1,5 @@
 import { DAY, HOUR, SECOND } from "../../lib/base/time.ts";
-import type { Fault, Faults } from "./faults.ts";
+import type { Fault, FaultTools } from "./fleet.ts";
 import { MACHINE_FAULTS, SMALL_STEPS, stepClock } from "./machine_faults.ts";
 import type { WorkerMachine } from "./worker_machine.ts";
 
@@ -22,7 +22,7 @@ export const WORKER_FAULTS: readonly Fault<WorkerMachine>[] = [
 
 function cutConnection(
   machine: WorkerMachine,
-  { world, random }: Faults,
+  { world, random }: FaultTools,
 ): void {
   const links = world.network.linksOf(machine.host);
   if (links.length > 0) random.pick(links).cut();
@@ -31,7 +31,7 @@ function cutConnection(
 
 function swallowConnection(
   machine: WorkerMachine,
-  { world, random }: Faults,
+  { world, random }: FaultTools,
 ): void {
   const links = world.network.linksOf(machine.host);
   if (links.length > 0) random.pick(links).blackHole();
@@ -42,7 +42,7 @@ function loseAnswer(machine: WorkerMachine): void {
   machine.host.loseAnswers = 1;
 }
 
-function sleep(machine: WorkerMachine, faults: Faults): void {
+function sleep(machine: WorkerMachine, faults: FaultTools): void {
   machine.clock.sleep();
   faults.lasting(machine, {
     name: "asleep",
@@ -52,7 +52,7 @@ function sleep(machine: WorkerMachine, faults: Faults): void {
 }
 
 /** Writes happen, and fail. */
-function spoilWrites(machine: WorkerMachine, faults: Faults): void {
+function spoilWrites(machine: WorkerMachine, faults: FaultTools): void {
   machine.diskFlaky = true;
   faults.lasting(machine, {
     name: "disk flaky",
@@ -62,7 +62,7 @@ function spoilWrites(machine: WorkerMachine, faults: Faults): void {
 }
 
 /** An old image of its disk is put back. */
-function setDiskBack(machine: WorkerMachine, faults: Faults): void {
+function setDiskBack(machine: WorkerMachine, faults: FaultTools): void {
   const { image } = machine;
   if (!image) return;
   machine.losePower();
@@ -78,7 +78,7 @@ function setDiskBack(machine: WorkerMachine, faults: Faults): void {
 }
 
 /** A second machine starts with a copy of the disk; hypervisors copy ids, too. */
-function cloneDisk(machine: WorkerMachine, faults: Faults): void {
+function cloneDisk(machine: WorkerMachine, faults: FaultTools): void {
   const { world, random } = faults;
   const exact = random.chance(0.5);
   const clone = world.addWorker(exact ? machine.binding : undefined);
@@ -95,14 +95,14 @@ function cloneDisk(machine: WorkerMachine, faults: Faults): void {
   });
 }
 
-function removeNode(machine: WorkerMachine, { world }: Faults): void {
+function removeNode(machine: WorkerMachine, { world }: FaultTools): void {
   const { nodeId } = machine;
   if (nodeId === undefined) return;
   machine.spoilt = "it was removed";
   world.operator.remove(nodeId);
 }
 
-function suspendNode(machine: WorkerMachine, faults: Faults): void {
+function suspendNode(machine: WorkerMachine, faults: FaultTools): void {
   const { nodeId } = machine;
   const { operator } = faults.world;
   if (nodeId === undefined) return;

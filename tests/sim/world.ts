@@ -5,6 +5,7 @@ import { Checks } from "./checks.ts";
 import { EventLog, timeText } from "./event_log.ts";
 import { Invariants } from "./invariants.ts";
 import { Faults } from "./faults.ts";
+import type { Fleet } from "./fleet.ts";
 import type { Surroundings } from "./machine.ts";
 import { START } from "./machine_clock.ts";
 import { Operator } from "./operator.ts";
@@ -26,7 +27,7 @@ export interface Report {
 }
 
 /** One manager, its workers, the network between them, and who watches. */
-export class World {
+export class World implements Fleet {
   readonly scenario: Scenario;
   readonly random: StreamRandom;
   readonly clock = new VirtualClock();
@@ -144,9 +145,7 @@ export class World {
       managers: [{ host: this.manager.host.ip, port: PORT }],
       token: () => this.manager.token ?? neverServed(),
       wrote: (machine) => this.invariants.checkDisk(machine),
-      told: (machine, { event, node }) => {
-        if (event === "joined") this.invariants.joined(machine, node);
-      },
+      told: (machine, event) => this.#checks.told(machine, event),
     };
     const worker = new WorkerMachine(around, {
       host,

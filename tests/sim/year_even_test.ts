@@ -1,3 +1,3 @@
-import { testSeeds, yearOf } from "./seeds.ts";
+import { testSeeds } from "./seeds.ts";
 
-testSeeds("even", yearOf);
+testSeeds("year", "even");

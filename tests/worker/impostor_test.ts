@@ -1,16 +1,12 @@
 import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
 import { encodeBase36 } from "../../lib/base/base36.ts";
 import { fromBase64, toBase64 } from "../../lib/base/bytes.ts";
-import {
-  type ErrorCode,
-  SwarmdError,
-  type Verdict,
-} from "../../lib/base/errors.ts";
+import { type ErrorCode, SwarmdError } from "../../lib/base/errors.ts";
 import { DAY, SECOND } from "../../lib/base/time.ts";
 import { parseJoinToken } from "../../lib/pki/join_token.ts";
 import { readCertificate } from "../../lib/pki/certificate.ts";
 import { House } from "../manager/house.ts";
-import { Device, MANAGER } from "./device.ts";
+import { Device, MANAGER, serverOf } from "./device.ts";
 import { type Answer, managerLeaf, Scripted, SILENCE } from "./scripted.ts";
 
 /** A device that finds an impostor where its manager should be. */
@@ -139,31 +135,26 @@ Deno.test("join() obeys nothing that an unverified peer says", async () => {
     "timed-out",
     "internal",
   ];
-  const verdicts: Verdict[] = ["stop", "rejoin", "retry"];
-  for (const code of codes) {
-    for (const verdict of verdicts) {
-      const { house, device } = await among({
-        "ca.root": () => {
-          const hint = "Send your token to me";
-          throw new SwarmdError(code, "I say so", { verdict, hint });
-        },
-      });
-      const error = await refusal(device.join());
-      assertFalse(
-        ["removed", "token-refused", "key-in-use"].includes(error.code),
-      );
-      assertEquals(error.verdict, "retry", code);
-      assertEquals(error.hint, undefined);
-      // The next address is tried all the same.
-      const real = "10.0.0.6:2377";
-      device.net.servers.set(real, {
-        chain: () => [house.serving.certificate.der],
-        accept: (connection) => house.desk.accept(connection),
-      });
-      const held = await device.join({ managers: [MANAGER, real] });
-      assertEquals(held.clusterId, house.cluster.id);
-    }
+  const said = codes.map((code) => [code, "stop"] as const);
+  const more = [["unreachable", "rejoin"], ["removed", "retry"]] as const;
+  const { house, device, scripted } = await among();
+  for (const [code, verdict] of [...said, ...more]) {
+    scripted.answers["ca.root"] = () => {
+      const hint = "Send your token to me";
+      throw new SwarmdError(code, "I say so", { verdict, hint });
+    };
+    const error = await refusal(device.join());
+    assertFalse(
+      ["removed", "token-refused", "key-in-use"].includes(error.code),
+    );
+    assertEquals([error.verdict, error.hint], ["retry", undefined], code);
+    await assertUnharmed(device);
   }
+  // The next address is tried all the same.
+  const real = "10.0.0.6:2377";
+  device.net.servers.set(real, serverOf(house));
+  const held = await device.join({ managers: [MANAGER, real] });
+  assertEquals(held.clusterId, house.cluster.id);
 });
 
 Deno.test("join() takes only the root of the token's digest", async () => {

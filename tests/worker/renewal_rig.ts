@@ -1,5 +1,7 @@
 import { fromBase64 } from "../../lib/base/bytes.ts";
 import { drawRenewal } from "../../lib/cluster/expiry.ts";
+import { readCsr } from "../../lib/pki/csr.ts";
+import type { LeafProfile } from "../../lib/pki/profile.ts";
 import type { IssuedResult } from "../../lib/rpc/schemas.ts";
 import {
   type HeldIdentity,
@@ -10,7 +12,9 @@ import { Renewal } from "../../lib/worker/renewal.ts";
 import { turn } from "../fakes/clock.ts";
 import { CALM, House, type HouseOptions } from "../manager/house.ts";
 import type { DiskEvents } from "../sim/sim_disk.ts";
+import { forgeLeaf } from "../fakes/forge.ts";
 import { Device } from "./device.ts";
+import { issuedAnswer, profileIn } from "./scripted.ts";
 
 /** How a rig is made. */
 export interface RigOptions extends HouseOptions {
@@ -138,4 +142,32 @@ export class RenewalRig implements AsyncDisposable {
     if (!identity) throw new Error("There is no identity");
     return await readStored(crypto, identity, { now: this.house.clock.now() });
   }
+}
+
+/** A manager that signs what it should not. */
+export function forging(
+  rig: RenewalRig,
+  change: () => Partial<LeafProfile>,
+): (csr: string) => Promise<IssuedResult> {
+  return async (csr) => {
+    const { house } = rig;
+    const { spki } = await readCsr(house.crypto, fromBase64(csr));
+    const { nodeId } = rig.held;
+    const leaf = await forgeLeaf(house.crypto, {
+      forger: house.authority,
+      profile: profileIn(house, {
+        spki,
+        nodeId,
+        role: "worker",
+        ...change(),
+      }),
+    });
+    const made = { node: nodeId, chain: [leaf] };
+    return issuedAnswer(house, made) as IssuedResult;
+  };
+}
+
+/** Pauses between requests, in milliseconds. */
+export function pauses({ asked }: RenewalRig): number[] {
+  return asked.slice(1).map(({ at }, i) => at - (asked[i]?.at ?? 0));
 }

@@ -1,51 +1,18 @@
 import {
   assert,
   assertEquals,
-  assertFalse,
   assertGreaterOrEqual,
   assertLessOrEqual,
   assertNotEquals,
 } from "@std/assert";
-import { toBase64 } from "../../lib/base/bytes.ts";
+import { fromBase64, toBase64 } from "../../lib/base/bytes.ts";
 import { SwarmdError } from "../../lib/base/errors.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "../../lib/base/time.ts";
-import type { LeafProfile } from "../../lib/pki/profile.ts";
 import { readCsr } from "../../lib/pki/csr.ts";
-import { fromBase64 } from "../../lib/base/bytes.ts";
-import type { IssuedResult } from "../../lib/rpc/schemas.ts";
-import { forgeLeaf } from "../fakes/forge.ts";
 import { CALM } from "../manager/house.ts";
 import { diskFull } from "../sim/sim_disk.ts";
-import { RenewalRig } from "./renewal_rig.ts";
-import { issuedAnswer, profileIn, wholeSeconds } from "./scripted.ts";
-
-/** A manager that signs what it should not. */
-function forging(
-  rig: RenewalRig,
-  change: () => Partial<LeafProfile>,
-): (csr: string) => Promise<IssuedResult> {
-  return async (csr) => {
-    const { house } = rig;
-    const { spki } = await readCsr(house.crypto, fromBase64(csr));
-    const { nodeId } = rig.held;
-    const leaf = await forgeLeaf(house.crypto, {
-      forger: house.authority,
-      profile: profileIn(house, {
-        spki,
-        nodeId,
-        role: "worker",
-        ...change(),
-      }),
-    });
-    const made = { node: nodeId, chain: [leaf] };
-    return issuedAnswer(house, made) as IssuedResult;
-  };
-}
-
-/** Pauses between requests, in milliseconds. */
-function pauses({ asked }: RenewalRig): number[] {
-  return asked.slice(1).map(({ at }, i) => at - (asked[i]?.at ?? 0));
-}
+import { forging, RenewalRig } from "./renewal_rig.ts";
+import { wholeSeconds } from "./scripted.ts";
 
 Deno.test("Renewal renews in the window, again and again, each time with another key", async () => {
   await using rig = await RenewalRig.start({ leafLifeMs: HOUR });
@@ -351,105 +318,4 @@ Deno.test("Renewal takes a hello with an older identity for no confirmation", as
   await rig.pass(MINUTE);
   assertEquals(rig.renewed, 0);
   assertEquals(rig.device.disk.image.content.identities.length, 2);
-});
-
-Deno.test("Renewal is not made to loop by answers whose window has passed", async () => {
-  const hostile: readonly [string, (now: number) => Partial<LeafProfile>][] = [
-    ["ended", (now) => ({ notAfter: now - 1_000 })],
-    ["ending", (now) => ({ notAfter: now + 1_000 })],
-    ["short", (now) => ({ notAfter: now + 3_000 })],
-    ["long past its begin", (now) => ({
-      notBefore: now - 365 * DAY,
-      notAfter: now + 2_000,
-    })],
-  ];
-  for (const [what, change] of hostile) {
-    await using rig = await RenewalRig.start();
-    const now = () => wholeSeconds(rig.house.clock.now());
-    rig.answer = forging(rig, () => change(now()));
-    rig.house.clock.stepWall(46 * DAY);
-    rig.renewal.renewNow();
-    // Where nothing good is answered, hardly more than once an hour; where it
-    // is, as often as such lives need, and no more.
-    const bad = what.startsWith("end");
-    await rig.pass(bad ? DAY : 10 * MINUTE);
-    assertGreaterOrEqual(Math.min(...pauses(rig)), 500, what);
-    const most = bad ? 80 : 10 * 90;
-    assert(rig.asked.length <= most, `${what}: ${rig.asked.length}`);
-  }
-});
-
-Deno.test("Renewal is not made to loop by pushes, whatever is answered", async () => {
-  const answers: readonly [string, (rig: RenewalRig) => void][] = [
-    ["good", () => {}],
-    ["bad", (rig) => {
-      rig.answer = forging(rig, () => ({ nodeId: "o".repeat(25) }));
-    }],
-    ["none", (rig) => {
-      rig.answer = () => Promise.reject(new SwarmdError("timed-out", "x"));
-    }],
-  ];
-  for (const [what, happens] of answers) {
-    await using rig = await RenewalRig.start();
-    happens(rig);
-    for (let i = 0; i < 600; i++) {
-      rig.renewal.renewNow();
-      await rig.pass(100);
-    }
-    // A minute: at least half a second between, and growing where it fails.
-    const most = what === "good" ? 2 : 10;
-    assert(rig.asked.length <= most, `${what}: ${rig.asked.length}`);
-    assertGreaterOrEqual(Math.min(...pauses(rig)), 500, what);
-  }
-});
-
-Deno.test("Renewal takes a push that comes while it waits for its pause, or its next due", async () => {
-  await using rig = await RenewalRig.start();
-  await rig.pass(HOUR);
-  assertEquals(rig.asked.length, 0);
-  rig.renewal.renewNow();
-  await rig.pass(0);
-  assertEquals(rig.renewed, 1);
-  // One that comes while it rests counts as well.
-  rig.renewal.renewNow();
-  await rig.pass(2 * MINUTE);
-  assertEquals(rig.renewed, 2);
-});
-
-Deno.test("Renewal notices that its time came while the machine slept", async () => {
-  await using rig = await RenewalRig.start();
-  rig.house.clock.stepWall(75 * DAY);
-  await rig.pass(MINUTE);
-  assertEquals(rig.asked.length, 1);
-});
-
-Deno.test("Renewal of a certificate that ended is tried on, seldom", async () => {
-  await using rig = await RenewalRig.start({ leafLifeMs: HOUR });
-  rig.answer = () => Promise.reject(new SwarmdError("unreachable", "x"));
-  await rig.pass(61 * MINUTE);
-  const { length } = rig.asked;
-  await rig.pass(HOUR);
-  const later = rig.asked.length - length;
-  assert(later >= 10 && later <= 60, `${later}`);
-  assertFalse(rig.renewal.view.lastFailure === undefined);
-});
-
-Deno.test("Renewal ends at once, at each step", async () => {
-  const steps: readonly [string, (rig: RenewalRig) => void][] = [
-    ["idle", () => {}],
-    ["requested", (rig) => rig.answer = () => new Promise(() => {})],
-    ["in-use", (rig) => rig.confirms = false],
-  ];
-  for (const [step, happens] of steps) {
-    const rig = await RenewalRig.open();
-    happens(rig);
-    await rig.run();
-    if (step !== "idle") rig.renewal.renewNow();
-    await rig.pass(MINUTE);
-    assertEquals(rig.renewal.view.step, step);
-    if (step === "requested") continue; // its ask is ended by the signal
-    const error = await rig.stop();
-    assert(error instanceof Error && error.message === "stopped", step);
-    assertEquals(rig.house.clock.pending, 0);
-  }
 });

@@ -1,14 +1,14 @@
 // deno-lint-ignore-file no-console -- tells what was measured
 import { assert, assertEquals } from "@std/assert";
-import { Cluster } from "./cluster.ts";
-import type { FloodOrder, FloodReport } from "./flood.ts";
-import { LightWorker } from "./light_worker.ts";
+import { Cluster } from "../cluster.ts";
+import type { FloodOrder, FloodReport } from "../flood.ts";
+import { LightWorker } from "../light_worker.ts";
 
 const WORKERS = 100;
 const MAX_P99_MS = 1_000;
 /** Far above what it needs, far below what 10,000 strangers could cost. */
 const MAX_RSS_MB = 400;
-const FLOOD = new URL("flood.ts", import.meta.url).pathname;
+const FLOOD = new URL("../flood.ts", import.meta.url).pathname;
 const STEP_MS = 100;
 /** A node gets no second certificate within a thousandth of its life, 1 h. */
 const ISSUE_INTERVAL_MS = 3_600;
