@@ -78,7 +78,7 @@ Deno.test("no log of anybody tells a token or its secret", async () => {
 });
 
 Deno.test("a worker tells joined, connected, renewed and stopped with exactly the fields of the contract", async () => {
-  await using cluster = await Cluster.start({ life: "10s" });
+  await using cluster = await Cluster.start({ life: "15s" });
   const worker = await cluster.connectedWorker("a");
   const renewed = await worker.waitFor("renewed");
   const { code } = await worker.stop();
@@ -108,11 +108,11 @@ Deno.test("a worker tells joined, connected, renewed and stopped with exactly th
   }
   const at = Date.parse(String(joined["at"]));
   const end = Date.parse(String(joined["notAfter"]));
-  assert(Math.abs(end - at - 10_000) < 2_000);
+  assert(Math.abs(end - at - 15_000) < 2_000);
 });
 
 Deno.test("the events that a manager tells of itself are ready, renewed and stopped", async () => {
-  await using cluster = await Cluster.start({ life: "10s" });
+  await using cluster = await Cluster.start({ life: "15s" });
   const renewed = await cluster.manager.waitFor("renewed");
   assertFields(renewed, CERTIFICATE_FIELDS);
   assertEquals(renewed["node"], cluster.ready["node"]);

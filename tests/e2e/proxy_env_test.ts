@@ -11,7 +11,7 @@ const DEAD_PROXY = Object.fromEntries(
 );
 
 Deno.test("a dead proxy in the environment has no influence on manager, join, session, renewal or operator", async () => {
-  await using cluster = await Cluster.start({ life: "10s" });
+  await using cluster = await Cluster.start({ life: "15s" });
   await cluster.manager.stop();
   await cluster.runManager({ env: DEAD_PROXY });
   const env = { ...DEAD_PROXY, NO_PROXY: "" };

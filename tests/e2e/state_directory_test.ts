@@ -62,7 +62,7 @@ Deno.test("the modes do not follow the umask", async () => {
 });
 
 Deno.test("a renewal renames the link over, and key and certificate always belong together", async () => {
-  await using cluster = await Cluster.start({ life: "10s" });
+  await using cluster = await Cluster.start({ life: "15s" });
   const worker = await cluster.connectedWorker("worker");
   const dir = cluster.dir("worker");
   const before = await Deno.readLink(`${dir}/certificates`);

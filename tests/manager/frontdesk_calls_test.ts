@@ -35,6 +35,19 @@ Deno.test("Frontdesk serves each method where it belongs, and no other", async (
   assertFalse(caller.closed);
 });
 
+Deno.test("Frontdesk takes no request for a notification, nor the other way round", async () => {
+  const { house, caller, node } = await opened({ drill: true });
+  await house.clock.advance(MINUTE);
+  const key = await house.crypto.generateKey();
+  const csr = toBase64(await createCsr(house.crypto, key));
+  await caller.tell("node.renew", { csr });
+  assertEquals(house.node(node.id).certificates.pending, undefined);
+  for (const method of ["node.register", "drill.number"]) {
+    assertEquals(await caller.refusalInSession(method), "bad-message");
+  }
+  assertEquals(house.node(node.id).description?.hostname, "h");
+});
+
 Deno.test("Frontdesk takes numbers only in a drill", async () => {
   const read = {
     received: 0,

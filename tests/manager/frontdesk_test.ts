@@ -153,19 +153,27 @@ const FROZEN = {
   conflict: { admission: "conflict" },
 } as const;
 
-Deno.test("Frontdesk gives no session to a node that is frozen while it is judged", async () => {
-  for (const admission of ["suspended", "conflict"] as const) {
+Deno.test("Frontdesk gives no session to a node whose record changes while it is judged", async () => {
+  const cases = [
+    ["suspended", (h: House, id: string) => h.change(id, FROZEN.suspended)],
+    ["conflict", (h: House, id: string) => h.change(id, FROZEN.conflict)],
+    ["removed", (h: House, id: string) => h.remove(id)],
+  ] as const;
+  for (const [code, happens] of cases) {
     const house = await House.open();
     const node = await house.addSeenNode();
+    const identify = house.gatekeeper.identify.bind(house.gatekeeper);
+    house.gatekeeper.identify = async (facts) => {
+      const peer = await identify(facts);
+      await happens(house, node.id);
+      return peer;
+    };
     const caller = house.connect(node.chain);
-    const session = newSession(house.newId());
-    const params = { protocols: [1], version: "1", features: [], session };
-    caller.send({ id: 1, method: "hello", params });
-    const record = { ...house.node(node.id), admission };
-    void house.store.update((tx) => tx.put("node", node.id, record));
-    await turn();
-    assertEquals(caller.reason, admission);
-    assertEquals(house.desk.sessions.of(node.id)?.connection, undefined);
+    await caller.hello(newSession(house.newId()));
+    await house.clock.advance(50);
+    assertEquals(caller.reason, code);
+    assert(caller.closed);
+    assertEquals(house.desk.sessions.of(node.id), undefined);
   }
 });
 

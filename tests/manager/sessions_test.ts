@@ -138,6 +138,16 @@ Deno.test("Sessions take a device that restarts for no conflict", async () => {
   assertEquals(house.node(node.id).admission, "active");
 });
 
+Deno.test("Sessions take one process that begins anew, again and again, for no conflict", async () => {
+  const house = await House.open();
+  const node = await house.addNode();
+  for (let i = 0; i < 20; i++) {
+    const caller = await dial(house, node, { instance: "same" });
+    assertFalse(caller.closed);
+  }
+  assertEquals(house.node(node.id).admission, "active");
+});
+
 Deno.test("Sessions freeze a node that two machines use, and name both", async () => {
   const house = await House.open();
   const node = await house.addNode();

@@ -5,7 +5,9 @@ import {
   assertRejects,
 } from "@std/assert";
 import { encodeBase36 } from "../../lib/base/base36.ts";
+import { toBase64 } from "../../lib/base/bytes.ts";
 import { SwarmdError } from "../../lib/base/errors.ts";
+import { CLUSTER } from "../../lib/cluster/store.ts";
 import { Tokens } from "../../lib/manager/tokens.ts";
 import {
   parseJoinToken,
@@ -107,6 +109,23 @@ Deno.test("Tokens.check() refuses every other secret, and never quotes it", asyn
     assertEquals([error.code, error.verdict], ["token-refused", "stop"]);
     assert(!error.message.includes(secret));
   }
+});
+
+Deno.test("Tokens.check() admits by the stored hash, not by the public id", async () => {
+  const house = await House.open();
+  const { secret } = await shown(house);
+  const { cluster } = house;
+  const { worker } = cluster.tokens;
+  const key = toBase64(house.random.bytes(32));
+  const tokens = { ...cluster.tokens, worker: { ...worker, key } };
+  await house.store.update((tx) => {
+    tx.put("cluster", CLUSTER, { ...cluster, tokens });
+  });
+  const error = await assertRejects(
+    () => house.tokens.check(encodeBase36(secret)),
+    SwarmdError,
+  );
+  assertEquals(error.code, "token-refused");
 });
 
 Deno.test("the records of a cluster hold no secret in the clear", async () => {
