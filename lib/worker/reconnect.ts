@@ -11,6 +11,8 @@ const MIN_BOUND = 200;
 const OUTAGE_SHARE = 1 / 6;
 /** Longest pause after a manager has refused, in milliseconds. */
 const MAX_REFUSED_PAUSE = 60 * SECOND;
+/** Longest pause while clocks differ, in milliseconds: they are set soon after a start. */
+const MAX_SKEW_PAUSE = 10 * SECOND;
 const BASE = 100;
 
 /** What the pause depends on. */
@@ -26,12 +28,12 @@ export interface Outage {
  * The pause before another dial, in milliseconds. Short after a short outage,
  * and never more than 4 s: a manager that restarts after minutes finds its
  * fleet back within seconds. A refusal is an answer, which asking again at
- * once would not change: up to a minute.
+ * once would not change: up to a minute, or 10 s where it is the clocks.
  */
 export function reconnectPause(outage: Outage, random: Random): number {
   const { failures, error, outageMs } = outage;
   const maxMs = isRefusal(error)
-    ? MAX_REFUSED_PAUSE
+    ? hasCode(error, "clock-skew") ? MAX_SKEW_PAUSE : MAX_REFUSED_PAUSE
     : Math.min(MAX_PAUSE, Math.max(MIN_BOUND, outageMs * OUTAGE_SHARE));
   return backoffDelay(failures, { baseMs: BASE, maxMs }, random);
 }

@@ -370,7 +370,10 @@ export class Uplink {
     this.#parts.logger.info("Connection to the manager ended", {
       error: describeError(error),
     });
-    if (hasCode(error, "removed")) this.#removed = error;
+    if (hasCode(error, "removed")) {
+      this.#removed = error;
+      this.#parts.refused(this.#line.held, error);
+    }
     // The manager stops, or another machine has it: that is the reason told.
     if (
       this.#session && hasCode(error, "conflict", "session-ended", "removed")

@@ -40,6 +40,8 @@ export class Worker {
   readonly #trustRoot: string;
   /** Resolved by the first session. */
   readonly #connected = Promise.withResolvers<void>();
+  /** Writes that nobody waits for, but the end. */
+  #writes: Promise<unknown> = Promise.resolve();
   /** The identity that the manager was last told of. */
   #registered: HeldIdentity | undefined;
 
@@ -124,12 +126,16 @@ export class Worker {
 
   /** @throws {SwarmdError} `removed` when the cluster removed this node */
   async run(signal: AbortSignal): Promise<void> {
-    await runTasks([
-      (s) => this.#uplink.run(s),
-      (s) => this.#renewing(s),
-      (s) => watchClock(this.#ports.clock, (ms) => this.#jumped(ms), s),
-      (s) => this.#drill.run(() => this.#uplink.session, s),
-    ], signal);
+    try {
+      await runTasks([
+        (s) => this.#uplink.run(s),
+        (s) => this.#renewing(s),
+        (s) => watchClock(this.#ports.clock, (ms) => this.#jumped(ms), s),
+        (s) => this.#drill.run(() => this.#uplink.session, s),
+      ], signal);
+    } finally {
+      await this.#writes; // that it was removed is to be remembered
+    }
   }
 
   /** Before the first session nobody can be asked, and that is no failure. */
@@ -198,11 +204,12 @@ export class Worker {
 
   /** Work that nobody waits for. Its failure is told, and stops nothing. */
   #background(work: Promise<void>): void {
-    work.catch((error) => {
+    const told = work.catch((error) => {
       this.#ports.logger.error("Cannot write to the state directory", {
         error: describeError(error),
       });
     });
+    this.#writes = Promise.all([this.#writes, told]);
   }
 }
 

@@ -75,8 +75,8 @@ export class World implements Fleet {
 
   /** After this long without trouble, a worker must be well. */
   get patienceMs(): number {
-    // A half-open connection is noticed after three beats.
-    return 3.5 * this.scenario.heartbeatMs + 3 * MINUTE;
+    // A half-open connection is noticed at the fourth beat without an answer.
+    return 4.5 * this.scenario.heartbeatMs + 3 * MINUTE;
   }
 
   /** Runs to the end. @throws {Error} that tells how to see it again */

@@ -175,14 +175,20 @@ Deno.test("Worker whose certificate was replaced elsewhere remembers it, so that
   assertEquals(anew.worker.membership.refused, undefined);
 });
 
-Deno.test("Worker ends when its node is removed", async () => {
+Deno.test("Worker ends when its node is removed, and joins anew when it is told to", async () => {
   await using fleet = await Fleet.open();
-  const process = await fleet.join(fleet.device("one"));
+  const device = fleet.device("one");
+  const process = await fleet.join(device);
   await fleet.house.remove(process.id);
   await fleet.pass(SECOND);
   const ended = await Promise.race([process.ended, turn().then(() => "runs")]);
   assert(ended instanceof SwarmdError, String(ended));
   assertEquals(ended.code, "removed");
+  const state = await WorkerState.load(device.disk.open(CALM));
+  assertEquals(state.of(process.id)?.refused, "removed");
+  const anew = await fleet.join(device);
+  assertNotEquals(anew.id, process.id);
+  assert(anew.worker.uplink.connected);
 });
 
 Deno.test("Worker that is suspended waits, and is back when it is resumed", async () => {
