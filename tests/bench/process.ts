@@ -37,11 +37,13 @@ export class BenchProcess implements AsyncDisposable {
 
   /** The next line that it says. */
   async answer(): Promise<Answer> {
-    const late = AbortSignal.timeout(MAX_ANSWER_MS);
-    const failed = new Promise<never>((_, reject) =>
-      late.addEventListener("abort", () => reject(late.reason), { once: true })
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(
+      () => reject(new Error("A process of the bench does not answer")),
+      MAX_ANSWER_MS,
     );
-    const line = await Promise.race([this.#lines.next(), failed]);
+    const line = await Promise.race([this.#lines.next(), late])
+      .finally(() => clearTimeout(timer));
     if (!line.done) return JSON.parse(line.value);
     const { code } = await this.#child.status;
     throw new Error(`A process of the bench ended with ${code}`);

@@ -54,6 +54,12 @@ Deno.test("reconnectPause() grows to a minute where a manager said no", () => {
   assertEquals(pauses.slice(-4), Array(4).fill(60_000));
 });
 
+Deno.test("reconnectPause() stays short where it is the clocks: clocks are set", () => {
+  const error = new SwarmdError("clock-skew", "no");
+  const outage = { failures: 50, error, outageMs: DAY };
+  assertEquals(Math.round(reconnectPause(outage, longest())), 10 * SECOND);
+});
+
 Deno.test("reconnectPause() never makes a tight loop", () => {
   const random = new SeededRandom(1);
   const failures = fc.integer({ min: 1, max: 10_000 });
