@@ -1,33 +1,32 @@
 // deno-lint-ignore-file no-console -- tells what was measured
 import { assert, assertEquals } from "@std/assert";
-import { Cluster } from "../cluster.ts";
-import type { FloodOrder, FloodReport } from "../flood.ts";
-import { LightWorker } from "../light_worker.ts";
+import { Cluster } from "../e2e/cluster.ts";
+import type { FloodOrder, FloodReport } from "../e2e/flood.ts";
+import { LightWorker } from "../e2e/light_worker.ts";
 
 const WORKERS = 100;
 const MAX_P99_MS = 1_000;
 /** Far above what it needs, far below what 10,000 strangers could cost. */
 const MAX_RSS_MB = 400;
-const FLOOD = new URL("../flood.ts", import.meta.url).pathname;
+const FLOOD = new URL("../e2e/flood.ts", import.meta.url).pathname;
 const STEP_MS = 50;
 /** A node gets no second certificate within a thousandth of its life, 1 h. */
 const ISSUE_INTERVAL_MS = 3_600;
 
 /** The first bytes of a client that wants to be a node. */
 async function clientHello(): Promise<string> {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;
-  const dialing = Deno.connectTls({
-    hostname: "127.0.0.1",
-    port,
-    alpnProtocols: ["swarmd/1"],
-  }).then((tls) => tls.handshake()).catch(() => {});
-  using connection = await listener.accept();
-  listener.close();
+  const alpnProtocols = ["swarmd/1"];
+  const address = { hostname: "127.0.0.1", port };
+  const dialing = Deno.connectTls({ ...address, alpnProtocols });
+  const connection = await listener.accept();
   const buffer = new Uint8Array(4_096);
+  using client = await dialing;
+  const handshake = client.handshake().catch(() => {}); // nobody answers it
   const length = await connection.read(buffer) ?? 0;
-  connection.closeWrite();
-  void dialing;
+  connection.close();
+  await handshake;
   return buffer.subarray(0, length).toBase64();
 }
 
