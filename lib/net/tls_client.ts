@@ -80,8 +80,12 @@ async function attempt<T>(
 
 let proof: Promise<void> | undefined;
 
+/** A failure is not kept: a clock that was set meanwhile makes one, too. */
 function proveOnce(): Promise<void> {
-  return proof ??= assertNamesAreEnforced();
+  return proof ??= assertNamesAreEnforced().catch((error) => {
+    proof = undefined;
+    throw error;
+  });
 }
 
 interface VerifiedDial extends DialerOptions {

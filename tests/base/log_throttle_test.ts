@@ -21,3 +21,12 @@ Deno.test("warn() writes ten lines of a message in ten seconds, and counts the r
     { message: "flood", fields: { i: 8 } },
   ]);
 });
+
+Deno.test("warn() counts each code by itself, so that noise hides nothing", () => {
+  const log = new LogBook();
+  const throttle = new LogThrottle(log, new FakeClock());
+  for (let i = 0; i < 1_000; i++) throttle.warn("refused", { code: "noise" });
+  throttle.warn("refused", { code: "replaced" });
+  assertEquals(log.lines.length, 11);
+  assertEquals(log.lines.at(-1)?.fields, { code: "replaced" });
+});

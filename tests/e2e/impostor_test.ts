@@ -7,7 +7,7 @@ import {
   lastWord,
   type RawRequest,
 } from "./fake_manager.ts";
-import type { Swarmd } from "./harness.ts";
+import { type Swarmd, swarmd } from "./harness.ts";
 import { everyClose, everyGarbage, everyVerdict } from "./hostile_answers.ts";
 import { OpensslServer } from "./openssl_server.ts";
 import { frameOf } from "./raw_peer.ts";
@@ -306,6 +306,11 @@ threat("manager-key", async () => {
       /not renewed/.test(line.message) && line["failures"] === failures
     );
   }
+  const dir = `--state-dir=${cluster.dir("worker")}`;
+  const { stdout } = await swarmd(["status", "--json", dir]);
+  const { renewal } = JSON.parse(stdout);
+  assert(renewal.failures >= chains.length, stdout);
+  assertMatch(renewal.lastError, /Cannot accept/);
   // However often it is told to: never in a tight loop.
   const asked = fake.requests.filter(({ method }) => method === "node.renew");
   const seconds = (performance.now() - began) / 1_000;

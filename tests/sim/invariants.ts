@@ -56,9 +56,11 @@ export class Invariants {
   /** Only the machine that joined, or an exact copy of it, is a node. */
   connected(machine: WorkerMachine, nodeId: string): void {
     const joined = this.#machines.get(nodeId);
-    if (joined?.binding === machine.binding) return;
+    // It died between joining and telling.
+    if (!joined) return this.joined(machine, nodeId);
+    if (joined.binding === machine.binding) return;
     this.#fail(
-      `Invariant 1: ${machine.name} is connected as ${nodeId}, which is ${joined?.name}`,
+      `Invariant 1: ${machine.name} is connected as ${nodeId}, which is ${joined.name}`,
     );
   }
 

@@ -1,11 +1,10 @@
 import { MINUTE, SECOND } from "../../lib/base/time.ts";
 import type { Fault, FaultTools } from "./fleet.ts";
 import type { Machine } from "./machine.ts";
+import { aWrite } from "./process.ts";
 
 /** Steps of a wall clock, in milliseconds. */
 export const SMALL_STEPS = [-10 * MINUTE, 10 * MINUTE];
-/** Writes of one renewal, and some more. */
-const WRITES = 9;
 /** A step that moves a certificate's end by less than this part of its life harms nobody. */
 const HARMLESS_PART = 0.01;
 
@@ -22,10 +21,9 @@ export const MACHINE_FAULTS: readonly Fault<Machine>[] = [
 
 /** It dies at one of the next writes, of this process or of the next. */
 function crashAtWrite(machine: Machine, { random }: FaultTools): void {
-  const when = random.chance(0.5) ? "before" : "after";
-  const write = 1 + random.integer(WRITES);
-  if (random.chance(0.5)) return machine.process?.dieAt({ write, when });
-  machine.crashPlan = { write, when };
+  const plan = aWrite(random);
+  if (random.chance(0.5)) return machine.process?.dieAt(plan);
+  machine.crashPlan = plan;
   machine.crash("to die again at a write");
 }
 

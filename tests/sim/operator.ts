@@ -92,6 +92,7 @@ export class Operator {
     worker.log(`operator: ${reason}, so it joins again`);
     if (worker.spoilt !== undefined) worker.disk.wipe();
     worker.command = "join";
+    worker.mayDieAgain();
     worker.crash("by the operator");
   }
 

@@ -13,6 +13,15 @@ export interface CrashPlan {
   readonly when: "before" | "after";
 }
 
+/** Writes of one renewal, and some more. */
+const WRITES = 9;
+
+/** One of the next writes, and the moment before or after it. */
+export function aWrite(random: StreamRandom): CrashPlan {
+  const when = random.chance(0.5) ? "before" : "after";
+  return { write: 1 + random.integer(WRITES), when };
+}
+
 /** How a process is made. */
 export interface ProcessOptions {
   readonly host: Host;

@@ -6,7 +6,7 @@ import { Worker } from "../../lib/worker/worker.ts";
 import { Machine, type Surroundings } from "./machine.ts";
 import { SimApp } from "./numbers.ts";
 import type { Host } from "./pipe.ts";
-import type { SimProcess } from "./process.ts";
+import { aWrite, type SimProcess } from "./process.ts";
 import type { DiskImage } from "./sim_disk.ts";
 
 /** What worker machines need besides. */
@@ -45,6 +45,12 @@ export class WorkerMachine extends Machine {
   /** Whether it believes to be connected. */
   get connected(): boolean {
     return this.worker?.uplink.connected ?? false;
+  }
+
+  /** Perhaps its next process dies at a write. */
+  mayDieAgain(): void {
+    const { random } = this.host;
+    if (random.chance(0.2)) this.crashPlan = aWrite(random);
   }
 
   keepImage(): void {

@@ -81,10 +81,12 @@ export class World implements Fleet {
 
   /** Runs to the end. @throws {Error} that tells how to see it again */
   async run(): Promise<Report> {
-    const { durationMs, startMs, checkMs } = this.scenario;
+    const { durationMs, startMs, checkMs, faultMs } = this.scenario;
     this.manager.start();
     await this.#until(MINUTE);
     for (const worker of this.workers) {
+      // Whoever has not started yet is hit by no other fault.
+      if (Number.isFinite(faultMs)) worker.mayDieAgain();
       this.clock.after(this.random.between(0, startMs), () => worker.start());
     }
     this.#every(checkMs, () => {
