@@ -1,67 +1,94 @@
 // deno-lint-ignore-file no-console -- a report for a terminal
-import { BenchProcess } from "../tests/bench/process.ts";
-import { Cluster } from "../tests/e2e/cluster.ts";
+import { parseArgs } from "@std/cli";
+import { type Figure, isMet, table } from "../tests/bench/figure.ts";
+import { benchFleet } from "../tests/bench/fleet.ts";
+import {
+  benchHandshakes,
+  measureRawTls,
+  type RawTls,
+} from "../tests/bench/handshakes.ts";
+import { type Machine, measureMachine } from "../tests/bench/machine.ts";
+import { benchSigning } from "../tests/bench/signing.ts";
+import {
+  benchIdleWorker,
+  benchReturns,
+  benchStarts,
+} from "../tests/bench/workers.ts";
 
-/** One figure, what is wanted, and what the machine itself can do. */
-interface Figure {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  readonly target: string;
-  /** The runtime's own limit in the same run, in the same unit. */
-  readonly limit?: number;
+const BINARY = new URL("../dist/swarmd", import.meta.url).pathname;
+const USAGE = `usage: deno task bench [--only NAME,...] [--quick] [--json]
+
+Measures, beside what this machine can do without us in the same run.
+--quick takes smaller fleets and shorter waits; its figures are rough.
+
+names: `;
+
+/** What every part may need of the machine. */
+interface Bench {
+  readonly machine: Machine;
+  readonly raw: RawTls;
+  readonly quick: boolean;
 }
 
-const COUNT = 500;
-const STARTS = 5;
+const PARTS: Readonly<Record<string, (bench: Bench) => Promise<Figure[]>>> = {
+  signing: ({ machine, quick }) => benchSigning(machine, quick),
+  handshakes: ({ raw, quick }) => benchHandshakes(raw, quick),
+  fleet: ({ machine, raw, quick }) =>
+    benchFleet({
+      handshakes: raw.perCoreSecond,
+      pairs: 1_000 / machine.pairMs,
+      idleKb: raw.idleKb,
+    }, quick),
+  start: ({ machine, raw }) =>
+    benchStarts({ machine, dialMs: raw.latencyMs }, BINARY),
+  idle: ({ machine, quick }) => benchIdleWorker(machine, BINARY, quick),
+  back: () => benchReturns(BINARY),
+};
 
-/** CSR in, certificate out, for each second of one core. */
-async function signing(): Promise<Figure[]> {
-  await using child = new BenchProcess("signing_child.ts");
-  await child.answer();
-  const { cpuMs } = await child.ask("crypto");
-  const limit = 1_000 / Number(cpuMs);
+/** @returns the exit code: 2 for a wrong use; a missed target is no error */
+async function run(args: string[]): Promise<number> {
+  const parsed = parseArgs(args, {
+    string: ["only"],
+    boolean: ["quick", "json", "help"],
+  });
+  const { only, json, help } = parsed;
+  const quick = parsed.quick === true;
+  const names = only ? String(only).split(",") : Object.keys(PARTS);
+  const unknown = names.find((name) => !Object.hasOwn(PARTS, name));
+  if (help || unknown !== undefined) {
+    console.error(`${USAGE}${Object.keys(PARTS).join(", ")}`);
+    return help ? 0 : 2;
+  }
+  console.error("bench: dist/swarmd, and what the machine can do");
+  await build();
+  const machine = await measureMachine();
+  const bench = { machine, raw: await measureRawTls(quick), quick };
   const figures: Figure[] = [];
-  for (const action of ["bare", "issuance"]) {
-    for (const width of [1, 16]) {
-      const timing = await child.ask(action, { count: COUNT, width });
-      figures.push({
-        name: `signing path, ${action}, ${width} in flight`,
-        value: COUNT * 1_000 / Number(timing["cpuMs"]),
-        unit: "per core-second",
-        target: ">= 500",
-        limit,
-      });
-    }
+  for (const name of names) {
+    console.error(`bench: ${name}`);
+    figures.push(...await PARTS[name]?.(bench) ?? []);
   }
-  return figures;
+  if (json) console.log(JSON.stringify({ machine, figures }));
+  else show(machine, figures);
+  return 0;
 }
 
-/** From the start of a worker's process until it is joined and connected. */
-async function starts(): Promise<Figure[]> {
-  await using cluster = await Cluster.start();
-  const times: number[] = [];
-  for (let i = 0; i < STARTS; i++) {
-    const startedAt = performance.now();
-    await cluster.connectedWorker(`worker-${i}`);
-    times.push(performance.now() - startedAt);
-  }
-  const value = times.toSorted((a, b) => a - b)[Math.floor(STARTS / 2)] ?? NaN;
-  const name = `process start to connected, median of ${STARTS}`;
-  return [{ name, value, unit: "ms", target: "<= 300" }];
+/** What is measured is what the sources say now. */
+async function build(): Promise<void> {
+  const script = new URL("build.ts", import.meta.url).pathname;
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", script, "--portable", `--out=${BINARY}`],
+  }).output();
+  if (!success) throw new Error("Cannot build dist/swarmd");
 }
 
-function show({ name, value, unit, target, limit }: Figure): string {
-  const ratio = limit === undefined
-    ? ""
-    : `, ${(value / limit * 100).toFixed(0)} % of the runtime's ${
-      limit.toFixed(0)
-    }`;
-  return `${name.padEnd(44)} ${
-    value.toFixed(0).padStart(6)
-  } ${unit} (want ${target}${ratio})`;
+function show(machine: Machine, figures: readonly Figure[]): void {
+  for (const line of table(figures)) console.log(line);
+  const missed = figures.filter((each) => isMet(each) === false).length;
+  console.log(
+    `\nOpenSSL on one core: ${machine.opensslSign} signatures, ` +
+      `${machine.opensslVerify} checks of P-256 a second. Targets missed: ${missed}`,
+  );
 }
 
-const figures = [...await signing(), ...await starts()];
-if (Deno.args.includes("--json")) console.log(JSON.stringify(figures));
-else for (const figure of figures) console.log(show(figure));
+Deno.exit(await run(Deno.args));

@@ -23,7 +23,7 @@ class Member {
   connected = false;
   /** Dials that failed since it was last connected. */
   failures = 0;
-  runs = false;
+  readonly #first = Promise.withResolvers<void>();
   #options: WorkerOptions | undefined;
 
   constructor(index: number) {
@@ -58,12 +58,12 @@ class Member {
     });
   }
 
-  /** Keeps its session from now on. */
-  async run(): Promise<void> {
+  /** Keeps a session from now on; resolves when it has one. */
+  async connect(): Promise<void> {
     if (!this.#options) throw new TypeError("Cannot run: it has not joined");
-    this.runs = true;
     const worker = await Worker.open(this.#options);
-    await worker.run(stop.signal);
+    void worker.run(stop.signal);
+    await this.#first.promise;
   }
 
   #countingDialer(): Dialer {
@@ -84,6 +84,7 @@ class Member {
   #isConnected(connected: boolean): void {
     this.connected = connected;
     if (connected) this.failures = 0;
+    if (connected) this.#first.resolve();
     changed();
   }
 }
@@ -117,10 +118,9 @@ await serveParent({}, {
     });
     return { wallMs: performance.now() - began };
   },
-  run: ({ count }) => {
-    const idle = members.slice(0, Number(count)).filter((m) => !m.runs);
-    for (const member of idle) void member.run();
-    return when(Number(count), ({ connected }) => connected);
+  run: async ({ count, width }) => {
+    const plan = { count: Number(count), width: Number(width) };
+    await inFlight(plan, (i) => members[i]?.connect() ?? Promise.resolve());
   },
   connected: ({ count }) => when(Number(count), ({ connected }) => connected),
   lost: () => when(members.length, ({ connected }) => !connected),

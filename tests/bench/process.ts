@@ -12,6 +12,7 @@ export class BenchProcess implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
   readonly #lines: AsyncGenerator<string>;
+  #stopped = false;
 
   constructor(script: string, args: readonly string[] = []) {
     this.#child = new Deno.Command(Deno.execPath(), {
@@ -56,7 +57,9 @@ export class BenchProcess implements AsyncDisposable {
   }
 
   /** Ends it in order. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
     await this.#input.close().catch(() => {});
     const force = setTimeout(() => this.kill(), 10_000);
     await this.#child.status;
@@ -64,8 +67,17 @@ export class BenchProcess implements AsyncDisposable {
     await this.#lines.return(undefined);
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
   /** Ends it at once. */
   kill(): void {
-    this.#child.kill("SIGKILL");
+    try {
+      this.#child.kill("SIGKILL");
+    } catch (error) {
+      // It has ended by itself.
+      if (!(error instanceof TypeError)) throw error;
+    }
   }
 }

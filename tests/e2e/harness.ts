@@ -35,6 +35,8 @@ export interface StartOptions {
   readonly under?: (command: readonly string[]) => readonly string[];
   /** Whether it can be typed to. */
   readonly typed?: boolean;
+  /** The one file to run. Default: what the tests are told to run. */
+  readonly binary?: string;
 }
 
 /** How long something may take. */
@@ -73,7 +75,9 @@ export class Swarmd implements AsyncDisposable {
 
   constructor(args: readonly string[], options: StartOptions = {}) {
     const { under = (command) => command } = options;
-    const [file = "", ...rest] = under(commandLine(args));
+    const [file = "", ...rest] = under(
+      commandLine(args, options.binary),
+    );
     this.#what = `swarmd ${args.slice(0, 2).join(" ")}`;
     this.#child = new Deno.Command(file, {
       args: rest,
@@ -306,8 +310,8 @@ export async function eventually<T>(
   }
 }
 
-function commandLine(args: readonly string[]): string[] {
-  if (BINARY) return [BINARY, ...args];
+function commandLine(args: readonly string[], binary = BINARY): string[] {
+  if (binary) return [binary, ...args];
   const run = args[0] === "drill" ? ["--allow-run"] : [];
   const flags = ["run", "--quiet", "--no-prompt", ...PERMISSIONS, ...run];
   return [Deno.execPath(), ...flags, `${ROOT}main.ts`, ...args];

@@ -1,0 +1,3 @@
+import { serveParent } from "./child.ts";
+
+await serveParent({}, {});

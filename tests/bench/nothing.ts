@@ -1,0 +1,1 @@
+/** The start of the runtime, and its end: {@linkcode measureMachine}. */
