@@ -44,7 +44,10 @@ export type ErrorCode =
   | "bad-message"
   | "protocol-version"
   | "too-busy"
+  | "issuer-ending"
   | "not-found"
+  | "precondition"
+  | "not-supported"
   | "session-ended"
   | "signer-unavailable"
   | "interrupted";

@@ -18,6 +18,8 @@ export interface LocalClient {
    * state directory; `unreachable` or `timed-out` when no process answers
    */
   get<T>(path: string): Promise<T>;
+  /** The same for a POST, which changes something. */
+  post<T>(path: string, body: unknown): Promise<T>;
 }
 
 /** A client of the node whose state directory this is. */
@@ -25,14 +27,28 @@ export function localClient(
   stateDir: string,
   host: Pick<Host, "env" | "uid">,
 ): LocalClient {
-  return {
-    async get<T>(path: string): Promise<T> {
-      await requireDirectory(stateDir);
-      const runtimeDir = defaultRuntimeDirectory(host.env, host.uid());
-      const socket = await socketPath(stateDir, runtimeDir);
-      return readAnswer(await ask(socket, { path, stateDir })) as T;
-    },
+  const exchange = async (question: Question) => {
+    await requireDirectory(stateDir);
+    const runtimeDir = defaultRuntimeDirectory(host.env, host.uid());
+    const socket = await socketPath(stateDir, runtimeDir);
+    return readAnswer(await ask(socket, { ...question, stateDir }));
   };
+  return {
+    get: async <T>(path: string) =>
+      await exchange({ method: "GET", path }) as T,
+    post: async <T>(path: string, body: unknown) =>
+      await exchange({
+        method: "POST",
+        path,
+        body: JSON.stringify(body),
+      }) as T,
+  };
+}
+
+interface Question {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly body?: string;
 }
 
 async function requireDirectory(stateDir: string): Promise<void> {
@@ -54,11 +70,10 @@ async function requireDirectory(stateDir: string): Promise<void> {
 
 async function ask(
   socket: string,
-  { path, stateDir }: { readonly path: string; readonly stateDir: string },
+  { stateDir, ...question }: Question & { readonly stateDir: string },
 ): Promise<UnixResponse> {
   try {
-    const request = { method: "GET", path, timeoutMs: TIMEOUT_MS };
-    return await unixRequest(socket, request);
+    return await unixRequest(socket, { ...question, timeoutMs: TIMEOUT_MS });
   } catch (cause) {
     if (!(cause instanceof SwarmdError) || !isNobody(cause.cause)) throw cause;
     throw new SwarmdError(

@@ -1,3 +1,4 @@
+import { CHANGING_COMMANDS } from "./changing_commands.ts";
 import { type Command, command, several } from "./command.ts";
 import { helpOn } from "./help.ts";
 import { RUNNING_COMMANDS } from "./running_commands.ts";
@@ -34,5 +35,6 @@ const help = command({
 export const COMMANDS: readonly Command[] = [
   ...RUNNING_COMMANDS,
   ...SHOWING_COMMANDS,
+  ...CHANGING_COMMANDS,
   help,
 ];

@@ -70,7 +70,8 @@ export const EXIT_CODES = {
   },
   refused: {
     number: 17,
-    meaning: "The other side refused what was asked: wrong role, or not yours",
+    meaning:
+      "What was asked was refused: wrong role, not yours, or not in this state",
   },
   "not-found": { number: 18, meaning: "There is no such thing" },
   protocol: {
@@ -134,7 +135,10 @@ export const EXIT_OF: Readonly<Record<ErrorCode, ExitName>> = {
   "bad-message": "protocol",
   "protocol-version": "protocol",
   "too-busy": "busy",
+  "issuer-ending": "busy",
   "not-found": "not-found",
+  "precondition": "refused",
+  "not-supported": "refused",
   "session-ended": "busy",
   "signer-unavailable": "busy",
   "interrupted": "interrupted",

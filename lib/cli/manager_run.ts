@@ -8,10 +8,16 @@ import { machineFacts } from "../disk/machine.ts";
 import { createSecretFile, readSecretFile } from "../disk/secret_file.ts";
 import { holdsAnything } from "../disk/state_directory.ts";
 import { makeCluster } from "../manager/bootstrap.ts";
-import { openAuthority } from "../manager/authority.ts";
+import { type Authority, openAuthority } from "../manager/authority.ts";
+import { CrlAnswers } from "../manager/crl_answer.ts";
 import { answerRemotely } from "../manager/http_api.ts";
 import { ManagerApi } from "../manager/local_api.ts";
 import { Manager } from "../manager/manager.ts";
+import {
+  type CrlIssuer,
+  type RevocationListParts,
+  RevocationLists,
+} from "../manager/revocation_lists.ts";
 import { LogThrottle } from "../base/log_throttle.ts";
 import {
   serverCrypto,
@@ -20,6 +26,8 @@ import {
   systemRandom,
 } from "../net/system.ts";
 import { assertCanListen, listenTls } from "../net/tls_server.ts";
+import { signingAlgorithm } from "../pki/algorithms.ts";
+import type { Crypto } from "../pki/crypto.ts";
 import { formatDigest, rootDigest } from "../pki/root_digest.ts";
 import type { PeerFacts } from "../rpc/connection.ts";
 import { formatEndpoint } from "../rpc/endpoint.ts";
@@ -178,16 +186,15 @@ async function serve(
   { store, keyRing, place }: Opened,
 ): Promise<void> {
   const { stateDir } = options;
-  const parts = { store, keyRing, crypto: await serverCrypto() };
+  const around = { clock: systemClock, logger: daemon.logger };
+  const parts = { ...around, store, keyRing, crypto: await serverCrypto() };
   const authority = await openAuthority(parts);
   const { hostname, os, arch } = await machineFacts(VERSION);
   const refused = httpRefusals(daemon.logger);
   const manager: Manager = new Manager({
     ports: {
       ...parts,
-      clock: systemClock,
       random: systemRandom,
-      logger: daemon.logger,
       identity: await openIdentityFiles(stateDir),
       signer: localSigner(parts.crypto, authority),
       listen: (credentials, accept) =>
@@ -199,10 +206,10 @@ async function serve(
             answerRemotely(request, {
               identify: (facts) => manager.desk.identify(facts),
               answer: (asked) => api.answer(asked),
+              crl: (asked) => crl.answer(asked),
               refused,
             }),
-          clock: systemClock,
-          logger: daemon.logger,
+          ...around,
         }),
     },
     settings: {
@@ -218,10 +225,10 @@ async function serve(
   const api: ManagerApi = new ManagerApi({
     manager,
     ...parts,
-    clock: systemClock,
     version: VERSION,
   });
-  await using operators = await daemon.serveOperators((r) => api.answer(r));
+  const crl = crlAnswers(manager, { ...parts, authority });
+  await using operators = await daemon.serveOperators((r) => api.operate(r));
   void operators;
   await manager.run(daemon.signal, async () => {
     const listen = manager.endpoint ?? place.listen;
@@ -229,6 +236,24 @@ async function serve(
     await announce(daemon, manager, { store, ...options, listen, authority });
   });
   daemon.event({ event: "stopped", reason: String(daemon.signal.reason) });
+}
+
+function crlAnswers(
+  { denylist }: Manager,
+  parts: Omit<RevocationListParts, "denylist" | "issuers"> & {
+    readonly authority: Authority;
+  },
+): CrlAnswers {
+  const issuer = crlIssuer(parts.crypto, parts.authority);
+  const issuers = () => [issuer];
+  const lists = new RevocationLists({ ...parts, denylist, issuers });
+  return new CrlAnswers(lists, parts.clock);
+}
+
+function crlIssuer(crypto: Crypto, { root, key }: Authority): CrlIssuer {
+  const algorithm = signingAlgorithm(root.publicKeyType);
+  const sign = (tbs: Bytes) => crypto.sign(key, tbs);
+  return { certificate: root, key: { algorithm, sign } };
 }
 
 /** Strangers may ask as often as they like. */

@@ -64,6 +64,7 @@ function managerFacts(status: ManagerStatus): Fact[] {
     ["listens on", status.listen],
     ["nodes", countNodes(status.nodes)],
     ...drill,
+    ...status.alarms.map((alarm): Fact => ["ALARM", alarm]),
   ];
 }
 

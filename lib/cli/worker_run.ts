@@ -1,4 +1,4 @@
-import { SwarmdError } from "../base/errors.ts";
+import { hasCode, SwarmdError } from "../base/errors.ts";
 import { openIdentityFiles } from "../disk/identity_files.ts";
 import { machineFacts, sameMachine } from "../disk/machine.ts";
 import { systemClock, systemCrypto, systemRandom } from "../net/system.ts";
@@ -31,9 +31,23 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
     answerOperator(request, { worker, clock: systemClock, version: VERSION })
   );
   void operators;
-  await worker.run(daemon.signal);
-  daemon.event({ event: "stopped", reason: String(daemon.signal.reason) });
+  const reason = await runUntilLeft(worker, daemon.signal);
+  daemon.event({ event: "stopped", reason });
   return EXIT_CODES.ok.number;
+}
+
+/** @returns why it ended */
+async function runUntilLeft(
+  worker: Worker,
+  signal: AbortSignal,
+): Promise<string> {
+  try {
+    await worker.run(signal);
+    return String(signal.reason);
+  } catch (error) {
+    if (worker.left && hasCode(error, "removed")) return "left the cluster";
+    throw error;
+  }
 }
 
 async function openPorts(

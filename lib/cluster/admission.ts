@@ -4,6 +4,7 @@ import type { Certificate } from "../pki/certificate.ts";
 import type { ChainVerdict } from "../pki/chain.ts";
 import { type Role, roleOf } from "../pki/profile.ts";
 import { acceptedAs, type NodeRecord } from "./node.ts";
+import type { RemovedNode } from "./removed_node.ts";
 
 /** Everything that the decision who a peer is may look at. */
 export interface AdmissionCase {
@@ -14,6 +15,8 @@ export interface AdmissionCase {
   readonly clusterId: string;
   /** Record of the node that the leaf names, if there is one. */
   readonly node?: NodeRecord;
+  /** What is remembered of it, if it was removed. */
+  readonly removed?: RemovedNode;
   /** Wall clock, in milliseconds. */
   readonly now: number;
 }
@@ -60,7 +63,7 @@ export type RecoverableReason = "expired" | "replaced" | "newer-than-store";
  */
 export function judgeClaim(
   leaf: Certificate,
-  facts: Pick<AdmissionCase, "clusterId" | "node">,
+  facts: Pick<AdmissionCase, "clusterId" | "node" | "removed">,
 ): Peer | undefined {
   if (leaf.version !== 3) {
     return refuse(
@@ -70,7 +73,9 @@ export function judgeClaim(
   }
   const named = judgeNames(leaf, facts.clusterId);
   if (named || facts.node) return named;
-  return refuse("unknown-node", unknownNodeText(leaf), leaf);
+  return facts.removed
+    ? refuse("removed", whyRemoved(facts.removed), leaf)
+    : refuse("unknown-node", unknownNodeText(leaf), leaf);
 }
 
 /**
@@ -183,6 +188,11 @@ function notInRecord(leaf: Certificate, node: NodeRecord): Peer {
 /** Promotion needs the new certificate; demotion works at once. */
 function weaker(a: Role | undefined, b: Role): Role {
   return a === "manager" && b === "manager" ? "manager" : "worker";
+}
+
+/** Why a removed node may do nothing, for people. */
+function whyRemoved({ id, at, why }: RemovedNode): string {
+  return `node ${id} was removed at ${formatTime(at)}: ${why}`;
 }
 
 function unknownNodeText(leaf: Certificate): string {

@@ -9,7 +9,22 @@ export interface AuditRecord {
     | "issued"
     | "promoted"
     | "removed"
-    | "conflict";
+    | "conflict"
+    | "suspended"
+    | "resumed"
+    | "accepted"
+    | "rejected"
+    | "waiting"
+    | "recovered"
+    | "refused"
+    | "role-changed"
+    | "token-made"
+    | "token-revoked"
+    | "token-rotated"
+    | "cluster-changed"
+    | "rotation"
+    | "unlocked"
+    | "key-rotated";
   /** Node that it is about. */
   readonly node?: string;
   /** Who asked: a node id, `operator`, `manager`, or an address. */

@@ -1,5 +1,6 @@
 import type { SealedValue } from "../pki/sealed.ts";
 import type { Role } from "../pki/profile.ts";
+import type { RootHistory, RootRecord } from "./root_record.ts";
 
 /** Shortest life that an ordinary cluster gives a leaf, in milliseconds. */
 export const MIN_LEAF_LIFE_MS = 60 * 60_000;
@@ -13,16 +14,6 @@ export const DEFAULT_HEARTBEAT_MS = 5_000;
 /** Version of the first cluster key, which seals every secret at rest. */
 export const CLUSTER_KEY_VERSION = 1;
 
-/** A root certificate of the cluster, with its sealed key. */
-export interface RootRecord {
-  /** Starts at 1 and only grows. */
-  readonly generation: number;
-  /** DER, base64. */
-  readonly certificate: string;
-  /** PKCS#8 under the cluster key. */
-  readonly key: SealedValue;
-}
-
 /** A standing join token of a role. */
 export interface StandingToken {
   /** Public look-up id, derived from the secret. */
@@ -35,7 +26,7 @@ export interface StandingToken {
 }
 
 /** The one record of the cluster itself. */
-export interface ClusterRecord {
+export interface ClusterRecord extends RootHistory {
   readonly id: string;
   readonly createdAt: number;
   /** Made with `--drill`: short lives allowed, drill traffic on. */
@@ -46,6 +37,8 @@ export interface ClusterRecord {
   readonly tokens: Readonly<Record<Role, StandingToken>>;
   /** Where workers reach the managers: `host:port`, pushed to sessions. */
   readonly managers: readonly string[];
+  /** Number of the newest revocation list, of whichever issuer. */
+  readonly crlNumber?: number;
 }
 
 /** Which role a token's public id stands for. */

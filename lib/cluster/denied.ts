@@ -10,4 +10,6 @@ export interface DeniedRecord {
   readonly reason: "superseded" | "removed";
   /** The certificate's own end; afterwards the entry says nothing new. */
   readonly until: number;
+  /** When it ceased to be accepted, in milliseconds; unknown in old entries. */
+  readonly deniedAt?: number;
 }

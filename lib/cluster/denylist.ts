@@ -1,22 +1,57 @@
 import type { DeniedRecord } from "./denied.ts";
+import type { DenylistIndex } from "./denylist_index.ts";
 import type { Superseded } from "./node.ts";
-import type { Transaction } from "./store.ts";
+import type { Store, Transaction } from "./store.ts";
+
+/**
+ * Entries that go in one transaction, which blocks for 3 ms, as a full batch of
+ * the store's does; others run in between.
+ */
+export const COMPACT_SLICE = 32;
 
 /** Puts a certificate on the denylist until its own end. */
 export function deny(
   transaction: Transaction,
-  entry: Superseded & Pick<DeniedRecord, "nodeId" | "reason">,
+  entry: Superseded & Pick<DeniedRecord, "nodeId" | "reason" | "deniedAt">,
 ): void {
-  const { issuerKeyId, serial, nodeId, reason, notAfter: until } = entry;
-  const record = { issuerKeyId, serial, nodeId, reason, until };
+  const { issuerKeyId, serial, nodeId, reason, deniedAt } = entry;
+  const record: DeniedRecord = {
+    issuerKeyId,
+    serial,
+    nodeId,
+    reason,
+    until: entry.notAfter,
+    ...(deniedAt !== undefined && { deniedAt }),
+  };
   transaction.put("denied", `${issuerKeyId}.${serial}`, record);
 }
 
-/** Removes the entries of certificates that have ended by themselves. */
-export function compactDenylist(transaction: Transaction, now: number): number {
-  const ended = [...transaction.list("denied")].filter((e) => e.until <= now);
-  for (const { issuerKeyId, serial } of ended) {
-    transaction.remove("denied", `${issuerKeyId}.${serial}`);
+/**
+ * Removes the entries of certificates that ended by themselves, as soon as
+ * the {@linkcode END_STEP} in which they did is over.
+ *
+ * @returns how many
+ */
+export async function compactDenylist(
+  store: Store,
+  { index, now }: { readonly index: DenylistIndex; readonly now: number },
+): Promise<number> {
+  let removed = 0;
+  let slice: DeniedRecord[] = [];
+  const forget = async () => {
+    const gone = slice;
+    slice = [];
+    removed += gone.length;
+    await store.update((tx) => {
+      for (const { issuerKeyId, serial } of gone) {
+        tx.remove("denied", `${issuerKeyId}.${serial}`);
+      }
+    });
+  };
+  for (const record of index.ended(now)) {
+    slice.push(record);
+    if (slice.length === COMPACT_SLICE) await forget();
   }
-  return ended.length;
+  if (slice.length > 0) await forget();
+  return removed;
 }

@@ -39,6 +39,22 @@ export function renewalBackoffBound(life: Life, now: number): number {
   return Math.max(1_000, Math.min(3_600_000, left / 20));
 }
 
+/** Part of an authority's life in which its end is an alarm. */
+const ALARM_PART = 0.1;
+
+/**
+ * Whether an authority's end is near: it is in the last tenth of its life, or
+ * gives leaves less than half of the life that is asked for.
+ */
+export function isEnding(
+  issuer: { readonly notBefore: number; readonly notAfter: number },
+  { now, leafLifeMs }: { readonly now: number; readonly leafLifeMs: number },
+): boolean {
+  const left = issuer.notAfter - now;
+  const life = issuer.notAfter - issuer.notBefore;
+  return left < Math.max(life * ALARM_PART, leafLifeMs / 2);
+}
+
 /**
  * Shortest pause between two successful renewals. Whatever an authority
  * answers, a node does not renew in a tight loop.

@@ -1,7 +1,6 @@
 import { DAY } from "../base/time.ts";
-import { audit } from "./audit.ts";
-import { deny } from "./denylist.ts";
 import type { NodeRecord } from "./node.ts";
+import { forgetRemoved, removeNode } from "./removal.ts";
 import type { Transaction, View } from "./store.ts";
 
 /** How long a joiner may take to come with its certificate, in milliseconds. */
@@ -23,16 +22,11 @@ export function findGhosts(view: View, now: number): NodeRecord[] {
 /** Removes a node that never came; one that came meanwhile stays. */
 export function removeGhost(
   tx: Transaction,
-  { nodeId, now: at }: { readonly nodeId: string; readonly now: number },
+  { nodeId, now }: { readonly nodeId: string; readonly now: number },
 ): void {
   const node = tx.get("node", nodeId);
   if (!node || node.firstSeen !== undefined) return;
-  const { pending } = node.certificates;
-  tx.remove("node", nodeId);
-  if (pending) {
-    tx.remove("redemption", pending.spki);
-    deny(tx, { ...pending, nodeId, reason: "removed" });
-  }
   const why = "it never came with its certificate";
-  audit(tx, { at, action: "removed", node: nodeId, by: "manager", why });
+  removeNode(tx, { nodeId, by: "manager", why, now });
+  forgetRemoved(tx, nodeId);
 }

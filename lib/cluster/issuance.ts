@@ -34,6 +34,7 @@ export type Refusal =
   | "conflict"
   | "replaced"
   | "too-busy"
+  | "issuer-ending"
   | "role";
 
 /** What a decision on `join` looks at. The token's secret was checked before. */
@@ -47,6 +48,8 @@ export interface JoinCase {
   readonly holder?: string;
   /** What would be issued now. */
   readonly issuerKeyId: string;
+  /** End of the certificate that would sign, in milliseconds. */
+  readonly issuerEnds: number;
   readonly now: number;
 }
 
@@ -76,7 +79,7 @@ function decideRepeat(
   node: NodeRecord | undefined,
 ): IssuanceDecision {
   if (!node) return refuse("removed", "the key belongs to a removed node");
-  const { cluster, issuerKeyId, now, redemption } = facts;
+  const { cluster, issuerKeyId, issuerEnds, now, redemption } = facts;
   const spki = redemption?.spki ?? "";
   const seenFor = now - (node.firstSeen ?? now);
   const { current, pending } = node.certificates;
@@ -86,7 +89,14 @@ function decideRepeat(
   if (renewed || seenFor > JOIN_REPEAT_MS) {
     return refuse("already-joined", `the key is node ${node.id} already`);
   }
-  return decideRenewal({ cluster, node, spki, issuerKeyId, now });
+  return decideRenewal({
+    cluster,
+    node,
+    spki,
+    issuerKeyId,
+    issuerEnds,
+    now,
+  });
 }
 
 /** What a decision on a renewal looks at. */
@@ -96,6 +106,8 @@ export interface RenewalCase {
   /** SHA-256 of the requested key's SPKI, lower-case hex. */
   readonly spki: string;
   readonly issuerKeyId: string;
+  /** End of the certificate that would sign, in milliseconds. */
+  readonly issuerEnds: number;
   /** Id of the node that this key is already known under, if any. */
   readonly holder?: string;
   /** Whether another certificate so soon is refused: asked by a peer. */
@@ -118,10 +130,40 @@ export function decideRenewal(facts: RenewalCase): IssuanceDecision {
   }
   const stored = storedFor(facts, node);
   if (stored) return { kind: "stored", certificate: stored };
-  if (facts.limited && sinceIssue(facts, node) < issueInterval(facts)) {
+  if (facts.limited && isTooSoon(facts, node)) {
     return refuse("too-busy", "the node got a certificate a moment ago");
   }
+  if (facts.limited && gainsNothing(facts, node)) {
+    return refuse(
+      "issuer-ending",
+      "the authority ends so soon that the next certificate would not outlive the present one",
+    );
+  }
   return { kind: "issue", role: node.role, nodeId: node.id };
+}
+
+/** A rotation asks for the next certificate whenever it likes. */
+function isTooSoon(facts: RenewalCase, node: NodeRecord): boolean {
+  const { pending, current } = node.certificates;
+  const newest = pending ?? current;
+  if (newest && newest.issuerKeyId !== facts.issuerKeyId) return false;
+  return sinceIssue(facts, node) < issueInterval(facts);
+}
+
+/**
+ * Close to its authority's end a leaf would live less than half of what is
+ * asked for. Renewing into that would only be repeated, sooner and sooner; the
+ * authority has to be rotated. A node whose own certificate ends before it
+ * still gets one.
+ */
+function gainsNothing(facts: RenewalCase, node: NodeRecord): boolean {
+  const { current, pending } = node.certificates;
+  const { issuerEnds, now, cluster: { leafLifeMs } } = facts;
+  if (issuerEnds - now >= leafLifeMs / 2) return false;
+  const usable = [current, pending].filter((c) =>
+    c?.issuerKeyId === facts.issuerKeyId && c.role === node.role
+  );
+  return usable.some((c) => (c?.notAfter ?? 0) >= issuerEnds);
 }
 
 function issueInterval({ cluster: { leafLifeMs } }: RenewalCase): number {

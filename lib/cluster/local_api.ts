@@ -11,6 +11,12 @@ import type { Role } from "../pki/profile.ts";
 //   GET /v1/nodes/<id>        NodeDetail; the id may be a unique prefix
 //   GET /v1/tokens/<role>     TokenSummary
 //   GET /v1/ca                CaSummary
+//   GET /v1/denylist          DeniedSummary[]
+//
+//   POST /v1/nodes/remove     { id, force }
+//   POST /v1/nodes/suspend    { id }; also resume, promote, demote
+//   POST /v1/nodes/renew      { ids, all }
+//   POST /v1/leave            {}; on a worker
 //
 // An answer other than 2xx has an ErrorBody.
 
@@ -120,6 +126,8 @@ export interface ManagerStatus extends NodeStatusFacts {
   readonly drill: boolean;
   /** How many nodes there are, by status; statuses without any may be absent. */
   readonly nodes: Readonly<Partial<Record<NodeStatus, number>>>;
+  /** What an operator should see to, in sentences. */
+  readonly alarms: readonly string[];
 }
 
 /** The standing join token of a role. A secret. */
@@ -134,6 +142,16 @@ export interface CaSummary {
   readonly notAfter: string;
   /** Known to managers. */
   readonly generation?: number;
+}
+
+/** A line of `denylist ls`. */
+export interface DeniedSummary {
+  readonly serial: string;
+  /** Id of the node that it was issued to. */
+  readonly node: string;
+  /** The certificate's own end. */
+  readonly until: string;
+  readonly reason: "superseded" | "removed";
 }
 
 /** Why a request was refused. */

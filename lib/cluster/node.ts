@@ -61,6 +61,11 @@ export interface NodeRecord {
   readonly address?: string;
   /** First time it presented an issued certificate; absent: never seen. */
   readonly firstSeen?: number;
+  /**
+   * Digest of the trust bundle that its last `hello` named. Absent from the
+   * moment on at which it is sent another bundle, until it says so again.
+   */
+  readonly trusts?: string;
 }
 
 /**

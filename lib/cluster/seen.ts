@@ -25,5 +25,6 @@ export function recordSeen(tx: Transaction, seen: Seen): void {
   tx.put("node", nodeId, node);
   const { serial } = pending;
   audit(tx, { at, action: "promoted", node: nodeId, by: nodeId, serial });
-  if (superseded) deny(tx, { ...superseded, nodeId, reason: "superseded" });
+  if (!superseded) return;
+  deny(tx, { ...superseded, nodeId, reason: "superseded", deniedAt: at });
 }

@@ -2,7 +2,10 @@ import type { AuditRecord } from "./audit.ts";
 import type { ClusterRecord } from "./cluster.ts";
 import type { DeniedRecord } from "./denied.ts";
 import type { NodeRecord } from "./node.ts";
+import type { Applicant } from "./applicant.ts";
+import type { CreatedToken } from "./created_token.ts";
 import type { RedemptionRecord } from "./redemption.ts";
+import type { RemovedNode } from "./removed_node.ts";
 
 /** Every kind of record, and what a record of it looks like. */
 export interface Records {
@@ -14,6 +17,12 @@ export interface Records {
   redemption: RedemptionRecord;
   /** By `<issuer key id>.<serial>`. */
   denied: DeniedRecord;
+  /** By node id: who may never come back. */
+  removed: RemovedNode;
+  /** By token id: tokens that an operator made beside the standing ones. */
+  token: CreatedToken;
+  /** By SPKI hash: who waits for an operator's word. */
+  applicant: Applicant;
 }
 
 /** The name of a kind of record. */

@@ -79,11 +79,19 @@ export class Gatekeeper {
   }
 
   /** What the store knows of whom a leaf names, now. */
-  #known(leaf: Certificate): Pick<AdmissionCase, "clusterId" | "node"> {
+  #known(
+    leaf: Certificate,
+  ): Pick<AdmissionCase, "clusterId" | "node" | "removed"> {
     return this.#parts.store.view((view) => {
-      const node = view.get("node", leaf.subject.commonName ?? "");
+      const nodeId = leaf.subject.commonName ?? "";
+      const node = view.get("node", nodeId);
+      const removed = view.get("removed", nodeId);
       const clusterId = mustCluster(view).id;
-      return node ? { clusterId, node } : { clusterId };
+      return {
+        clusterId,
+        ...(node && { node }),
+        ...(removed && { removed }),
+      };
     });
   }
 

@@ -3,6 +3,7 @@ import { SwarmdError } from "../base/errors.ts";
 import type { Clock } from "../base/time.ts";
 import type { NodePeer, Peer } from "../cluster/admission.ts";
 import type { NodeDescription } from "../cluster/node.ts";
+import { removeNode } from "../cluster/removal.ts";
 import type { Store } from "../cluster/store.ts";
 import type { Crypto } from "../pki/crypto.ts";
 import { formatDigest, rootDigest } from "../pki/root_digest.ts";
@@ -22,6 +23,8 @@ export interface HandlerParts {
   readonly issuance: Issuance;
   readonly tokens: Tokens;
   readonly drill: DrillDesk;
+  /** Id of this manager's node. */
+  readonly nodeId: string;
 }
 
 /** A call that was authorized and whose parameters were parsed. */
@@ -53,6 +56,7 @@ export class Handlers {
       "join": (params, call) => this.#join(params, call),
       "node.register": (params, call) => this.#register(params, call),
       "node.renew": (params, call) => this.#renew(params, call),
+      "node.leave": (_params, call) => this.#leave(call),
       "drill.number": (params, call) => this.#drill(params, call),
     };
   }
@@ -103,6 +107,21 @@ export class Handlers {
       fingerprint: peer.fingerprint,
       by: peer.nodeId,
     });
+  }
+
+  /** A node that goes by itself is removed like any other. */
+  async #leave(call: ServedCall) {
+    const { store, clock } = this.#parts;
+    const { nodeId } = mustNode(call);
+    if (nodeId === this.#parts.nodeId) {
+      throw new SwarmdError("role", "The manager itself cannot leave");
+    }
+    const why = "it left by itself";
+    const now = clock.now();
+    await store.update((tx) =>
+      removeNode(tx, { nodeId, by: nodeId, why, now })
+    );
+    return {};
   }
 
   async #register(params: RegisterParams, call: ServedCall) {

@@ -1,9 +1,11 @@
 import { describeError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
-import { type Clock, HOUR, SECOND, sleep } from "../base/time.ts";
+import { type Clock, SECOND, sleep } from "../base/time.ts";
 import { compactDenylist, deny } from "../cluster/denylist.ts";
+import { type DenylistIndex, END_STEP } from "../cluster/denylist_index.ts";
 import { findGhosts, removeGhost } from "../cluster/ghosts.ts";
 import { dropPrevious } from "../cluster/node.ts";
+import { findForgettable, forgetRemoved } from "../cluster/removal.ts";
 import type { Store } from "../cluster/store.ts";
 import type { Frontdesk } from "./frontdesk.ts";
 import { mustCluster } from "./records.ts";
@@ -13,11 +15,12 @@ export interface HousekeepingParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly store: Store;
+  readonly denylist: DenylistIndex;
   readonly desk: Frontdesk;
 }
 
 /** Time between two looks for what can be forgotten, in milliseconds. */
-const COMPACT_EVERY = HOUR;
+const COMPACT_EVERY = END_STEP;
 /** Sessions that are asked to move in one round, at the least. */
 const MIN_MOVES = 16;
 /** Rounds in which all sessions have been asked to move. */
@@ -91,21 +94,24 @@ export class Housekeeping {
         const { node, superseded } = dropPrevious(before, now);
         if (!superseded) continue;
         tx.put("node", nodeId, node);
-        deny(tx, { ...superseded, nodeId, reason: "superseded" });
+        const entry = { ...superseded, nodeId, deniedAt: now };
+        deny(tx, { ...entry, reason: "superseded" });
       }
     });
   }
 
   /** Forgets certificates that have ended, and nodes that never came. */
   async #compact(): Promise<void> {
-    const { store, clock } = this.#parts;
+    const { store, denylist: index, clock } = this.#parts;
     if (clock.monotonic() < this.#compactAt) return;
     this.#compactAt = clock.monotonic() + COMPACT_EVERY;
     const now = clock.now();
     const ghosts = store.view((view) => findGhosts(view, now));
+    const forgotten = store.view((view) => findForgettable(view, now));
     await store.update((tx) => {
-      compactDenylist(tx, now);
       for (const { id: nodeId } of ghosts) removeGhost(tx, { nodeId, now });
+      for (const { id } of forgotten) forgetRemoved(tx, id);
     });
+    await compactDenylist(store, { index, now });
   }
 }

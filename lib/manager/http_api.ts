@@ -6,13 +6,12 @@ import {
   type LocalAnswer,
   type LocalRequest,
 } from "../rpc/local_answer.ts";
+import type { RemoteAnswer, RemoteRequest } from "./crl_answer.ts";
 
-/** A request over the network: who asks is what TLS saw. */
-export interface RemoteRequest extends LocalRequest {
-  readonly facts?: PeerFacts;
-}
+/** Where revocation lists are, for anyone. */
+const CRL_PATH = "/v1/ca/crl";
 
-/** Who may read a path of the HTTP API. A path without a row does not exist. */
+/** Who may read every other path. One without a row does not exist. */
 const READERS: Readonly<Record<string, "anyone" | "manager">> = {
   "/v1/ca": "anyone",
   "/v1/nodes": "manager",
@@ -25,6 +24,8 @@ export interface HttpApiParts {
   identify(facts: PeerFacts): Promise<Peer>;
   /** Answers the operator of this machine: the same data, without asking who. */
   answer(request: LocalRequest): Promise<LocalAnswer>;
+  /** Answers who asks for a revocation list. */
+  crl(request: RemoteRequest): Promise<RemoteAnswer>;
   /** Told of every refusal, for the log. */
   refused(error: SwarmdError, facts?: PeerFacts): void;
 }
@@ -37,11 +38,12 @@ export interface HttpApiParts {
 export async function answerRemotely(
   request: RemoteRequest,
   parts: HttpApiParts,
-): Promise<LocalAnswer> {
+): Promise<RemoteAnswer> {
+  if (request.path === CRL_PATH) return await parts.crl(request);
   const readers = Object.hasOwn(READERS, request.path)
     ? READERS[request.path]
     : undefined;
-  if (readers === "anyone") return await parts.answer(request);
+  if (readers === "anyone") return await read(request, parts);
   const peer: Peer = request.facts
     ? await parts.identify(request.facts)
     : { kind: "anonymous" };
@@ -53,7 +55,16 @@ export async function answerRemotely(
   if (readers === undefined) {
     return await answerLocally(request, () => undefined);
   }
-  return await parts.answer(request);
+  return await read(request, parts);
+}
+
+/** What operators do, they do on the machine itself. */
+async function read(
+  { method, path }: RemoteRequest,
+  { answer }: HttpApiParts,
+): Promise<LocalAnswer> {
+  if (method === "GET") return await answer({ method, path });
+  return await answerLocally({ method, path }, () => undefined);
 }
 
 /** Only a manager's current certificate reads what is not for everybody. */

@@ -237,8 +237,10 @@ export class Issuance {
 
   #circumstances(view: View) {
     const { signer, clock } = this.#parts;
-    const issuerKeyId = signer.issuer.subjectKeyId ?? "";
-    return { cluster: mustCluster(view), issuerKeyId, now: clock.now() };
+    const { subjectKeyId: issuerKeyId = "", notAfter: issuerEnds } =
+      signer.issuer;
+    const cluster = mustCluster(view);
+    return { cluster, issuerKeyId, issuerEnds, now: clock.now() };
   }
 
   #newNode(request: JoinRequest, { nodeId, issued }: Made): NodeRecord {
@@ -275,6 +277,7 @@ const REPLACED: IssuanceDecision = {
 const VERDICTS: Readonly<Partial<Record<Refusal, Verdict>>> = {
   "unknown-node": "rejoin",
   "too-busy": "retry",
+  "issuer-ending": "retry",
   "replaced": "retry",
   "suspended": "retry",
   "conflict": "retry",

@@ -1,9 +1,9 @@
 import { fromBase64 } from "../base/bytes.ts";
-import { SwarmdError } from "../base/errors.ts";
 import type { Clock } from "../base/time.ts";
 import type {
   CaSummary,
   CertificateSummary,
+  DeniedSummary,
   ManagerStatus,
   NodeDetail,
   NodeStatus,
@@ -11,6 +11,7 @@ import type {
   RenewalStatus,
 } from "../cluster/local_api.ts";
 import type { CertificateRecord, NodeRecord } from "../cluster/node.ts";
+import { isEnding } from "../cluster/expiry.ts";
 import { silenceLimit } from "../cluster/liveness.ts";
 import type { Store } from "../cluster/store.ts";
 import { readCertificate } from "../pki/certificate.ts";
@@ -19,10 +20,13 @@ import { encodePem } from "../pki/pem.ts";
 import { formatDigest, rootDigest } from "../pki/root_digest.ts";
 import { formatEndpoint } from "../rpc/endpoint.ts";
 import {
+  type Actions,
   answerLocally,
   type LocalAnswer,
   type LocalRequest,
 } from "../rpc/local_answer.ts";
+import { findNode } from "./find_node.ts";
+import { nodeActions } from "./node_actions.ts";
 import { mustCluster } from "./records.ts";
 import type { Manager } from "./manager.ts";
 
@@ -39,14 +43,23 @@ export interface LocalApiParts {
 export class ManagerApi {
   readonly #parts: LocalApiParts;
   readonly #since: number;
+  readonly #actions: Actions;
 
   constructor(parts: LocalApiParts) {
+    const { manager: { desk: { sessions }, nodeId } } = parts;
     this.#parts = parts;
+    this.#actions = { ...nodeActions({ ...parts, sessions, nodeId }) };
     this.#since = parts.clock.now();
   }
 
   async answer(request: LocalRequest): Promise<LocalAnswer> {
     return await answerLocally(request, (path) => this.#route(path));
+  }
+
+  /** What only the operator of this machine may ask: changes, too. */
+  async operate(request: LocalRequest): Promise<LocalAnswer> {
+    const route = (path: string) => this.#route(path);
+    return await answerLocally(request, route, this.#actions);
   }
 
   #route(path: string): unknown {
@@ -61,6 +74,7 @@ export class ManagerApi {
     if (kind === "status") return this.#status();
     if (kind === "nodes") return this.#nodes();
     if (kind === "ca") return this.#ca();
+    if (kind === "denylist") return this.#denylist();
     if (kind === "drill") {
       const { desk, drill: { reports: workers }, issued } = manager;
       return { workers, refused: desk.refusals, issued };
@@ -70,6 +84,18 @@ export class ManagerApi {
 
   async #token(role: "worker" | "manager") {
     return { token: await this.#parts.manager.tokens.show(role) };
+  }
+
+  /** Soonest end first: what is about to be forgotten. */
+  #denylist(): DeniedSummary[] {
+    return [...this.#parts.manager.denylist.all()]
+      .sort((a, b) => a.until - b.until)
+      .map(({ serial, nodeId: node, until, reason }) => ({
+        serial,
+        node,
+        until: iso(until),
+        reason,
+      }));
   }
 
   async #ca(): Promise<CaSummary> {
@@ -115,7 +141,18 @@ export class ManagerApi {
       clock: {},
       trustRoot: await this.#rootDigest(),
       managers: [...cluster.managers],
+      alarms: this.#alarms(cluster.leafLifeMs),
     };
+  }
+
+  #alarms(leafLifeMs: number): string[] {
+    const { manager: { issuer }, clock } = this.#parts;
+    const now = clock.now();
+    if (!isEnding(issuer, { now, leafLifeMs })) return [];
+    return [
+      `The authority ends at ${iso(issuer.notAfter)}, and no certificate ` +
+      "outlives it: rotate it with `swarmd ca rotate`",
+    ];
   }
 
   #renewal(): RenewalStatus {
@@ -141,17 +178,7 @@ export class ManagerApi {
   /** By id, or by a prefix that no other node has. */
   async #node(prefix: string): Promise<NodeDetail> {
     const root = await this.#rootDigest();
-    const found = this.#parts.store.view((view) =>
-      [...view.list("node")].filter(({ id }) => id.startsWith(prefix))
-    );
-    const [node] = found;
-    if (!node || found.length > 1) {
-      throw new SwarmdError(
-        "not-found",
-        `Cannot find node "${prefix}": ${found.length} nodes begin with that, want 1`,
-        { hint: "See their ids with `swarmd node ls`" },
-      );
-    }
+    const node = this.#parts.store.view((view) => findNode(view, prefix));
     const { certificates: { pending, previous }, description } = node;
     return {
       ...this.#summary(node, root),

@@ -2,8 +2,10 @@ import type { Bytes } from "../base/bytes.ts";
 import { SwarmdError } from "../base/errors.ts";
 import { runTasks, type Task } from "../base/tasks.ts";
 import { watchClock } from "../cluster/clock_watch.ts";
+import { DenylistIndex } from "../cluster/denylist_index.ts";
 import type { NodeRecord } from "../cluster/node.ts";
 import { CLUSTER } from "../cluster/store.ts";
+import type { Certificate } from "../pki/certificate.ts";
 import type { Endpoint } from "../rpc/connection.ts";
 import { formatEndpoint } from "../rpc/endpoint.ts";
 import { DrillDesk } from "./drill_desk.ts";
@@ -42,6 +44,7 @@ export class Manager {
   readonly tokens: Tokens;
   readonly drill: DrillDesk;
   readonly desk: Frontdesk;
+  readonly denylist: DenylistIndex;
   readonly #options: ManagerOptions;
   readonly #issuance: Issuance;
   readonly #self: SelfRenewal;
@@ -71,17 +74,24 @@ export class Manager {
         intermediates: () => signer.intermediates,
       }),
       tokens,
-      handlers: new Handlers({ ...ports, issuance, tokens, drill }),
+      handlers: new Handlers({ ...ports, issuance, tokens, drill, nodeId }),
       version: settings.version,
       nodeId,
       leafFingerprint: () => this.#self.serving.certificate.fingerprint,
     });
-    this.#housekeeping = new Housekeeping({ ...ports, desk: this.desk });
+    this.denylist = new DenylistIndex(store);
+    const { desk, denylist } = this;
+    this.#housekeeping = new Housekeeping({ ...ports, desk, denylist });
   }
 
   /** Certificates issued since this process started. */
   get issued(): number {
     return this.#issuance.issued;
+  }
+
+  /** Whose key signs the certificates of nodes. */
+  get issuer(): Certificate {
+    return this.#options.ports.signer.issuer;
   }
 
   /** Where it listens. */
@@ -111,6 +121,7 @@ export class Manager {
       this.desk.close();
       await listener.close();
       this.#issuance.close();
+      this.denylist.close();
     }
   }
 

@@ -1,24 +1,19 @@
-import { toHex } from "../base/bytes.ts";
 import type { Clock } from "../base/time.ts";
-import { SECOND } from "../base/time.ts";
-import { parseIp } from "../pki/host_names.ts";
+import { type BucketOptions, TokenBuckets } from "../base/token_buckets.ts";
+import { prefixOf } from "../rpc/address_prefix.ts";
 
-/** Bounds of what strangers may cost. */
-export interface LimitOptions {
-  /** New connections a second from one IPv4 address or IPv6 /64. */
-  readonly ratePerSecond: number;
-  /** How many may come at once. */
-  readonly burst: number;
+/**
+ * Bounds of what strangers may cost: new connections from one IPv4 address or
+ * IPv6 /64, and all together.
+ */
+export interface LimitOptions extends BucketOptions {
   /** Open connections that are not admitted, from all addresses together. */
   readonly maxAnonymous: number;
-  /** Addresses that are counted apart; the rest share one count. */
-  readonly maxBuckets: number;
 }
 
 /**
  * Whole sites sit behind one address, hence the burst: 1,000 nodes return within
- * seconds of a restart, and each admitted one gives its token back. A bucket is
- * about 150 bytes.
+ * seconds of a restart, and each admitted one gives its token back.
  */
 export const DEFAULT_LIMITS: LimitOptions = {
   ratePerSecond: 200,
@@ -36,27 +31,19 @@ export type Arrival<T> =
     readonly evicted?: T;
   };
 
-interface Bucket {
-  tokens: number;
-  /** When it was counted, monotonic. */
-  at: number;
-}
-
 /**
  * Who may connect, decided before any handshake. Counts only; the caller closes
  * sockets. Every operation takes constant time, spread over arrivals.
  */
 export class ConnectionLimits<T> {
   readonly #options: LimitOptions;
-  readonly #clock: Clock;
-  /** By prefix; the least recently used first. */
-  readonly #buckets = new Map<string, Bucket>();
+  readonly #buckets: TokenBuckets;
   /** Strangers, with the bucket that they took from; the oldest first. */
   readonly #anonymous = new Map<T, string>();
 
   constructor(clock: Clock, options: LimitOptions = DEFAULT_LIMITS) {
     this.#options = options;
-    this.#clock = clock;
+    this.#buckets = new TokenBuckets(clock, options);
   }
 
   /** Strangers now. */
@@ -71,9 +58,9 @@ export class ConnectionLimits<T> {
 
   /** A connection has come from an address. */
   arrive(connection: T, address: string): Arrival<T> {
-    const key = this.#counted(prefixOf(address));
-    if (!this.#takeToken(key)) return { accepted: false };
-    this.#anonymous.set(connection, key);
+    const bucket = this.#buckets.take(prefixOf(address));
+    if (bucket === undefined) return { accepted: false };
+    this.#anonymous.set(connection, bucket);
     if (this.#anonymous.size <= this.#options.maxAnonymous) {
       return { accepted: true };
     }
@@ -85,61 +72,14 @@ export class ConnectionLimits<T> {
 
   /** It proved to be a node: it no longer counts, and gives its token back. */
   admit(connection: T): void {
-    const key = this.#anonymous.get(connection);
-    if (key === undefined) return;
+    const bucket = this.#anonymous.get(connection);
+    if (bucket === undefined) return;
     this.#anonymous.delete(connection);
-    const bucket = this.#buckets.get(key);
-    if (!bucket) return; // it was full again, and forgotten
-    bucket.tokens = Math.min(this.#options.burst, bucket.tokens + 1);
+    this.#buckets.giveBack(bucket);
   }
 
   /** It is closed. */
   leave(connection: T): void {
     this.#anonymous.delete(connection);
   }
-
-  #takeToken(key: string): boolean {
-    const bucket = this.#buckets.get(key) ??
-      { tokens: this.#options.burst, at: this.#clock.monotonic() };
-    bucket.tokens = this.#tokensNow(bucket);
-    bucket.at = this.#clock.monotonic();
-    this.#buckets.delete(key);
-    this.#buckets.set(key, bucket);
-    if (bucket.tokens < 1) return false;
-    bucket.tokens -= 1;
-    return true;
-  }
-
-  #tokensNow({ tokens, at }: Bucket): number {
-    const seconds = (this.#clock.monotonic() - at) / SECOND;
-    return Math.min(
-      this.#options.burst,
-      tokens + seconds * this.#options.ratePerSecond,
-    );
-  }
-
-  /** A bucket that is full again says nothing. */
-  #forgetIdle(): void {
-    for (const [key, bucket] of this.#buckets) {
-      if (this.#tokensNow(bucket) < this.#options.burst) return;
-      this.#buckets.delete(key);
-    }
-  }
-
-  /** A flood from countless prefixes must not cost memory: it shares a bucket. */
-  #counted(prefix: string): string {
-    this.#forgetIdle();
-    const known = this.#buckets.has(prefix) ||
-      this.#buckets.size < this.#options.maxBuckets;
-    return known ? prefix : OTHERS;
-  }
-}
-
-const OTHERS = "others";
-
-/** What is counted together: an IPv4 address, or the /64 of an IPv6 address. */
-export function prefixOf(address: string): string {
-  const bytes = parseIp(address);
-  if (bytes?.length !== 16) return address;
-  return toHex(bytes.subarray(0, 8));
 }

@@ -136,7 +136,8 @@ function write(response: ServerResponse, answer: Answer): void {
   const bytes = typeof body === "string" ? utf8(body) : body;
   response.writeHead(status, {
     ...headers,
-    "content-length": String(bytes.length),
+    // RFC 9110 §8.6: there it would be the length of what is not sent
+    ...(status === 304 ? {} : { "content-length": String(bytes.length) }),
     ...(isLast ? { connection: "close" } : {}),
   });
   response.end(isHead ? undefined : bytes);

@@ -1,5 +1,5 @@
 import { type Bytes, equalBytes } from "../base/bytes.ts";
-import type { SignatureAlgorithm } from "./crypto.ts";
+import type { PublicKeyType, SignatureAlgorithm } from "./crypto.ts";
 import { element, oid, sequence, TAG } from "./der.ts";
 import type { DerReader } from "./der_reader.ts";
 import { readDer } from "./der_reader.ts";
@@ -28,6 +28,28 @@ export function encodeAlgorithm(algorithm: SignatureAlgorithm): Bytes {
   return ENCODED[algorithm];
 }
 
+/** What keys of each type sign with: a digest as strong as the key. */
+const SIGNING: Readonly<Record<PublicKeyType, SignatureAlgorithm>> = {
+  p256: "ecdsa-sha256",
+  p384: "ecdsa-sha384",
+  p521: "ecdsa-sha512",
+  ed25519: "ed25519",
+  rsa: "rsa-sha256",
+};
+
+/** The one algorithm that a key of a type signs with here. */
+export function signingAlgorithm(type: PublicKeyType): SignatureAlgorithm {
+  return SIGNING[type];
+}
+
+/** What is refused often enough to be told by name. */
+const REFUSED: ReadonlyMap<string, string> = new Map([
+  ["1.2.840.113549.1.1.4", "RSA with MD5"],
+  ["1.2.840.113549.1.1.5", "RSA with SHA-1"],
+  ["1.2.840.113549.1.1.10", "RSA-PSS"],
+  ["1.2.840.10045.4.1", "ECDSA with SHA-1"],
+]);
+
 /**
  * Reads an AlgorithmIdentifier.
  *
@@ -37,8 +59,12 @@ export function readAlgorithm(reader: DerReader): SignatureAlgorithm {
   const raw = reader.raw(TAG.sequence);
   const found = NAMES.find((name) => equalBytes(ENCODED[name], raw));
   if (found !== undefined) return found;
+  const oid = oidIn(raw);
+  const name = REFUSED.get(oid);
   throw new SyntaxError(
-    `found signature algorithm ${oidIn(raw)}, want ${NAMES.join(", ")}`,
+    `found signature algorithm ${name ? `${name} (${oid})` : oid}, want ${
+      NAMES.join(", ")
+    }`,
   );
 }
 

@@ -13,6 +13,9 @@ export const OID = {
   nameConstraints: "2.5.29.30",
   authorityKeyIdentifier: "2.5.29.35",
   extendedKeyUsage: "2.5.29.37",
+  // Extensions of revocation lists and of their entries (RFC 5280 §5.2, §5.3)
+  crlNumber: "2.5.29.20",
+  reasonCode: "2.5.29.21",
   // Purposes (RFC 5280 §4.2.1.12)
   serverAuth: "1.3.6.1.5.5.7.3.1",
   clientAuth: "1.3.6.1.5.5.7.3.2",

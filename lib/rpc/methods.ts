@@ -64,6 +64,13 @@ export const METHODS = {
     carriage: "session",
     kind: "request",
   },
+  "node.leave": {
+    params: schema.nothing,
+    result: schema.nothing,
+    callers: ["worker", "manager"],
+    carriage: "session",
+    kind: "request",
+  },
   "drill.number": {
     params: schema.drillParams,
     result: schema.nothing,

@@ -25,6 +25,9 @@ const HTTP_STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   "not-found": 404,
   "unknown-method": 404,
   "too-busy": 429,
+  "precondition": 412,
+  "issuer-ending": 503,
+  "not-supported": 501,
   "signer-unavailable": 503,
   "not-initialised": 503,
 };

@@ -221,11 +221,22 @@ function emptyTables(): Tables {
     node: new Map(),
     redemption: new Map(),
     denied: new Map(),
+    removed: new Map(),
+    token: new Map(),
+    applicant: new Map(),
   };
 }
 
 function noGrowth(): Record<Kind, number> {
-  return { cluster: 0, node: 0, redemption: 0, denied: 0 };
+  return {
+    cluster: 0,
+    node: 0,
+    redemption: 0,
+    denied: 0,
+    removed: 0,
+    token: 0,
+    applicant: 0,
+  };
 }
 
 function kindsOf(writes: Writes): Kind[] {

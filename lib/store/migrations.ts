@@ -21,6 +21,9 @@ export const MIGRATIONS: readonly string[] = [
    CREATE TABLE redemption (id TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT;
    CREATE TABLE denied (id TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT;
    CREATE TABLE audit (sequence INTEGER PRIMARY KEY, value TEXT NOT NULL) STRICT;`,
+  `CREATE TABLE removed (id TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT;
+   CREATE TABLE token (id TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT;
+   CREATE TABLE applicant (id TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT;`,
 ];
 
 /** What {@linkcode migrate} needs beside the database. */

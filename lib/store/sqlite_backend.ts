@@ -14,7 +14,15 @@ import { Committed, isEntry } from "./layers.ts";
 import { damaged, storeError, unwritten } from "./sqlite_errors.ts";
 import type { Backend } from "./staged.ts";
 
-const KINDS: readonly Kind[] = ["cluster", "node", "redemption", "denied"];
+const KINDS = [
+  "cluster",
+  "node",
+  "redemption",
+  "denied",
+  "removed",
+  "token",
+  "applicant",
+] as const satisfies readonly Kind[];
 
 interface TableStatements {
   readonly put: StatementSync;
@@ -45,6 +53,9 @@ export class SqliteBackend implements Backend {
       node: tableStatements(database, "node"),
       redemption: tableStatements(database, "redemption"),
       denied: tableStatements(database, "denied"),
+      removed: tableStatements(database, "removed"),
+      token: tableStatements(database, "token"),
+      applicant: tableStatements(database, "applicant"),
     };
     this.#logs = { audit: logStatements(database, "audit") };
   }

@@ -11,6 +11,9 @@ import {
 } from "../rpc/local_answer.ts";
 import type { Worker } from "./worker.ts";
 
+/** How long a manager may take to let a node go, in milliseconds. */
+const LEAVE_MS = 8_000;
+
 /** What the operator's API looks at. */
 export interface WorkerApiParts {
   readonly worker: Worker;
@@ -23,13 +26,30 @@ export async function answerOperator(
   request: LocalRequest,
   parts: WorkerApiParts,
 ): Promise<LocalAnswer> {
-  return await answerLocally(request, (path) => route(path, parts));
+  return await answerLocally(request, (path) => route(path, parts), {
+    "/v1/leave": () => leave(parts),
+  });
+}
+
+async function leave({ worker, clock }: WorkerApiParts) {
+  const late = new AbortController();
+  const cancel = clock.schedule(LEAVE_MS, () => {
+    late.abort(new SwarmdError("timed-out", "The manager did not answer"));
+  });
+  try {
+    await worker.leave(late.signal);
+    return { id: worker.held.nodeId };
+  } finally {
+    cancel();
+  }
 }
 
 function route(path: string, parts: WorkerApiParts): unknown {
   if (path === "/v1/status") return statusOf(parts);
   if (path === "/v1/ca") return caOf(parts);
-  if (!/^\/v1\/(?:nodes|tokens)(?:\/|$)/.test(path)) return undefined;
+  if (!/^\/v1\/(?:nodes|tokens|denylist|audit|cluster)(?:\/|$)/.test(path)) {
+    return undefined;
+  }
   throw new SwarmdError("role", "Cannot answer that: this node is a worker", {
     verdict: "stop",
     hint: "Ask on a manager, or name its directory with --state-dir",

@@ -1,4 +1,4 @@
-import { describeError, SwarmdError } from "../base/errors.ts";
+import { describeError, hasCode, SwarmdError } from "../base/errors.ts";
 import { runTasks } from "../base/tasks.ts";
 import { formatDigest, rootDigest } from "../pki/root_digest.ts";
 import type { Certificate } from "../pki/certificate.ts";
@@ -42,6 +42,7 @@ export class Worker {
   readonly #connected = Promise.withResolvers<void>();
   /** Writes that nobody waits for, but the end. */
   #writes: Promise<unknown> = Promise.resolve();
+  #left = false;
   /** The identity that the manager was last told of. */
   #registered: HeldIdentity | undefined;
 
@@ -136,6 +137,26 @@ export class Worker {
     } finally {
       await this.#writes; // that it was removed is to be remembered
     }
+  }
+
+  /** Whether it was removed because it asked for that. */
+  get left(): boolean {
+    return this.#left;
+  }
+
+  /**
+   * Has the cluster remove this node.
+   *
+   * @throws {SwarmdError} `unreachable` without a session, or as the manager says
+   */
+  async leave(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#uplink.call("node.leave", {}, signal);
+    } catch (error) {
+      // The cut that every removed node gets may be faster than the answer.
+      if (!hasCode(error, "removed")) throw error;
+    }
+    this.#left = true;
   }
 
   /** Before the first session nobody can be asked, and that is no failure. */

@@ -102,6 +102,13 @@ Deno.test("parseCommandLine() takes --help behind -- as a word", () => {
   assertEquals(given("cert show -- --help").words, ["--help"]);
 });
 
+/** The commands of a group, as a sentence names them. */
+function group(name: string): string {
+  const paths = COMMANDS.map(({ path }) => path);
+  const members = paths.filter((path) => path.startsWith(`${name} `));
+  return `${members.slice(0, -1).join(", ")} or ${members.at(-1)}`;
+}
+
 const REFUSED: readonly [
   line: string | readonly string[],
   message: string,
@@ -145,7 +152,7 @@ const REFUSED: readonly [
   ],
   [
     "node",
-    'Cannot run "node" alone: want node ls or node inspect',
+    `Cannot run "node" alone: want ${group("node")}`,
     undefined,
   ],
   [

@@ -10,6 +10,7 @@ import { backoffDelay } from "../../lib/base/backoff.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "../../lib/base/time.ts";
 import {
   drawRenewal,
+  isEnding,
   latestRenewal,
   renewalBackoffBound,
   renewalFloor,
@@ -128,4 +129,15 @@ Deno.test("renewals with a floor between them are few, whatever lives they get",
     }
     assertLess(answers.length, (now - NOW) / SECOND + 1);
   }));
+});
+
+Deno.test("isEnding() is true in the last tenth of a life, and where leaves get less than half of theirs", () => {
+  const issuer = { notBefore: 0, notAfter: 1_000 };
+  const at = (now: number, leafLifeMs: number) =>
+    isEnding(issuer, { now, leafLifeMs });
+  assertEquals(at(900, 10), false);
+  assertEquals(at(901, 10), true);
+  assertEquals(at(500, 1_000), false);
+  assertEquals(at(501, 1_000), true);
+  assertEquals(at(2_000, 10), true);
 });

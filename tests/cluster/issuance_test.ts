@@ -39,6 +39,7 @@ function joinCase(change: Partial<JoinCase> = {}): JoinCase {
     cluster: cluster(),
     tokenId: "token worker",
     issuerKeyId: ISSUER,
+    issuerEnds: NOW + 9_999 * DAY,
     now: NOW + SECOND,
     ...change,
   };
@@ -56,6 +57,7 @@ function renewal(change: Partial<RenewalCase> = {}): string {
     node: node(),
     spki: "spki new",
     issuerKeyId: ISSUER,
+    issuerEnds: NOW + 9_999 * DAY,
     now: NOW + SECOND,
     ...change,
   }));
@@ -179,6 +181,7 @@ Deno.test("decideRenewal() refuses whoever may not", () => {
     cluster: cluster(),
     spki: "spki new",
     issuerKeyId: ISSUER,
+    issuerEnds: NOW + 9_999 * DAY,
     now: NOW,
   };
   assertEquals(short(decideRenewal(nobody)), "unknown-node");
@@ -269,6 +272,46 @@ Deno.test("decideRenewal() signs for a peer at intervals: a thousandth of the li
   // What is stored costs no signature.
   const again = { now: NOW, spki: KEY, limited: true };
   assertEquals(renewal(again), "stored print current");
+});
+
+Deno.test("decideRenewal() signs at once for a node whose certificate is of another authority", () => {
+  const asked = { now: NOW, limited: true, issuerKeyId: "the next" };
+  assertEquals(renewal(asked), `issue worker ${NODE_ID}`);
+});
+
+Deno.test("decideRenewal() does not renew into a leaf that gains nothing", () => {
+  const issue = `issue worker ${NODE_ID}`;
+  const now = NOW + 10 * DAY;
+  const ends = (current: number) =>
+    node({
+      certificates: { current: certificate("current", { notAfter: current }) },
+    });
+  const cases: [Partial<RenewalCase>, string][] = [
+    // Half of 90 days is left of the authority: worth it.
+    [{ node: ends(now + 45 * DAY), issuerEnds: now + 45 * DAY }, issue],
+    [
+      { node: ends(now + 44 * DAY), issuerEnds: now + 44 * DAY },
+      "issuer-ending",
+    ],
+    // The present one ends before the authority does.
+    [{ node: ends(now + 43 * DAY), issuerEnds: now + 44 * DAY }, issue],
+    // Of a manager for itself, which may have lost its key.
+    [{
+      node: ends(now + 44 * DAY),
+      issuerEnds: now + 44 * DAY,
+      limited: false,
+    }, issue],
+    // The present one is of an authority that goes.
+    [{
+      node: ends(now + 44 * DAY),
+      issuerEnds: now + 44 * DAY,
+      issuerKeyId: "the next",
+    }, issue],
+  ];
+  for (const [change, want] of cases) {
+    const facts = { now, limited: true, ...change };
+    assertEquals(renewal(facts), want, Deno.inspect(change));
+  }
 });
 
 Deno.test("no decision gives a key two ids, or a frozen node anything", () => {

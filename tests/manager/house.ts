@@ -239,7 +239,7 @@ export class House {
       ...parts,
       gatekeeper,
       tokens,
-      handlers: new Handlers({ ...parts, issuance, tokens, drill }),
+      handlers: new Handlers({ ...parts, issuance, tokens, drill, nodeId }),
       version: "1",
       nodeId,
       leafFingerprint: () => this.serving.certificate.fingerprint,

@@ -11,6 +11,8 @@ const CLOSED = [
   "/__proto__",
   "/toString",
   "/v1/ca/",
+  "/v1/ca/crl/",
+  "/v1/ca/crl/x",
 ];
 
 function nodePeer(
@@ -49,6 +51,7 @@ async function ask(
 ) {
   let asked = 0;
   let refused = 0;
+  let listed = 0;
   const facts = {
     remote: { host: "h", port: 1 },
     tlsVersion: "TLSv1.2",
@@ -59,17 +62,20 @@ async function ask(
     { method, path, ...(peer && { facts }) },
     {
       identify: () => Promise.resolve(peer ?? { kind: "anonymous" }),
-      answer: ({ method }) => {
+      answer: () => {
         asked++;
-        const status = method === "GET" ? 200 : 400;
-        return Promise.resolve({ status, headers: {}, body: "{}" });
+        return Promise.resolve({ status: 200, headers: {}, body: "{}" });
+      },
+      crl: () => {
+        listed++;
+        return Promise.resolve({ status: 200, headers: {}, body: "" });
       },
       refused: () => refused++,
     },
   );
   const denied = [401, 403, 409].includes(answer.status);
   assertEquals(refused, denied ? 1 : 0);
-  return { status: answer.status, asked };
+  return { status: answer.status, asked, listed };
 }
 
 Deno.test("answerRemotely() lets exactly those read a path whom it is for", async () => {
@@ -77,8 +83,16 @@ Deno.test("answerRemotely() lets exactly those read a path whom it is for", asyn
     for (const path of PATHS) {
       const want = path === "/v1/ca" ? 200 : status;
       const found = await ask(peer, { path });
-      assertEquals(found, { status: want, asked: want === 200 ? 1 : 0 });
+      const asked = want === 200 ? 1 : 0;
+      assertEquals(found, { status: want, asked, listed: 0 });
     }
+  }
+});
+
+Deno.test("answerRemotely() gives revocation lists to anyone", async () => {
+  for (const [peer] of PEERS) {
+    const found = await ask(peer, { path: "/v1/ca/crl" });
+    assertEquals(found, { status: 200, asked: 0, listed: 1 });
   }
 });
 
@@ -86,7 +100,8 @@ Deno.test("answerRemotely() opens no path of the operator's", async () => {
   for (const [peer, status] of PEERS) {
     for (const path of CLOSED) {
       const want = status === 200 ? 404 : status;
-      assertEquals(await ask(peer, { path }), { status: want, asked: 0 }, path);
+      const wanted = { status: want, asked: 0, listed: 0 };
+      assertEquals(await ask(peer, { path }), wanted, path);
     }
   }
 });
@@ -94,11 +109,8 @@ Deno.test("answerRemotely() opens no path of the operator's", async () => {
 Deno.test("answerRemotely() writes nothing", async () => {
   for (const method of ["POST", "PUT", "DELETE"]) {
     const manager = nodePeer("manager", "current");
-    const { status } = await ask(manager, { path: "/v1/nodes", method });
-    assertEquals(status, 400);
-    assertEquals(
-      (await ask(undefined, { path: "/v1/ca", method })).status,
-      400,
-    );
+    const wanted = { status: 400, asked: 0, listed: 0 };
+    assertEquals(await ask(manager, { path: "/v1/nodes", method }), wanted);
+    assertEquals(await ask(undefined, { path: "/v1/ca", method }), wanted);
   }
 });

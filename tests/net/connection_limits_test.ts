@@ -4,8 +4,8 @@ import {
   ConnectionLimits,
   DEFAULT_LIMITS,
   type LimitOptions,
-  prefixOf,
 } from "../../lib/net/connection_limits.ts";
+import { prefixOf } from "../../lib/rpc/address_prefix.ts";
 import { FakeClock } from "../fakes/clock.ts";
 
 const SMALL: LimitOptions = {

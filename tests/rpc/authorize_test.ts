@@ -12,6 +12,7 @@ const ALLOWED: Readonly<Record<Method, readonly string[]>> = {
   "heartbeat": ["worker", "manager"],
   "node.register": ["worker", "manager"],
   "node.renew": ["worker", "manager"],
+  "node.leave": ["worker", "manager"],
   "drill.number": ["worker", "manager"],
 };
 
@@ -95,8 +96,9 @@ Deno.test("authorize() lets exactly those call whom the table names", () => {
       assert(error.message.includes(method));
     }
   }
-  // hello: 10 kinds; ca.root, join: 1 each; node.renew: 4; what is only told: 6.
-  assertEquals(allowed, 10 + 2 + 4 + 3 * 6);
+  // hello: 10 kinds; ca.root, join: 1 each; node.renew and node.leave: 4 each;
+  // what is only told: 6.
+  assertEquals(allowed, 10 + 2 + 2 * 4 + 3 * 6);
 });
 
 Deno.test("authorize() knows no method that the table does not hold", () => {

@@ -33,6 +33,7 @@ const SOUND: Readonly<Record<Method, unknown>> = {
     now: 1,
   },
   "node.renew": { csr: "AAAA" },
+  "node.leave": {},
   "drill.number": {
     stream: ID,
     number: 1,

@@ -24,9 +24,11 @@ Deno.test("httpStatus() says who is to blame", () => {
     ],
     404: ["not-found", "unknown-method"],
     409: ["conflict"],
+    412: ["precondition"],
     429: ["too-busy"],
     500: ["internal", "disk", "damaged-state"],
-    503: ["signer-unavailable", "not-initialised"],
+    501: ["not-supported"],
+    503: ["issuer-ending", "signer-unavailable", "not-initialised"],
   };
   for (const [status, codes] of Object.entries(cases)) {
     for (const code of codes) {

@@ -16,11 +16,14 @@ Deno.test("migrate() makes a new store of the newest version", () => {
   migrate(database, { path: "x" });
   assertEquals(versionOf(database), MIGRATIONS.length);
   assertEquals(tablesOf(database), [
+    "applicant",
     "audit",
     "cluster",
     "denied",
     "node",
     "redemption",
+    "removed",
+    "token",
   ]);
 });
 

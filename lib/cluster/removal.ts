@@ -1,0 +1,96 @@
+import { SwarmdError } from "../base/errors.ts";
+import { DAY } from "../base/time.ts";
+import { audit } from "./audit.ts";
+import { deny } from "./denylist.ts";
+import type { CertificateRecord, NodeRecord } from "./node.ts";
+import type { RemovedNode } from "./removed_node.ts";
+import type { Transaction, View } from "./store.ts";
+
+/** How long after its last certificate a removed node is still known by name. */
+const REMEMBERED = 90 * DAY;
+
+/** How a node is removed. */
+export interface Removal {
+  readonly nodeId: string;
+  readonly by: string;
+  readonly why: string;
+  /** Wall clock, in milliseconds. */
+  readonly now: number;
+}
+
+/**
+ * Refuses what an operator most likely did not mean.
+ *
+ * @throws {SwarmdError} `precondition` for a node that is at work
+ */
+export function checkRemoval(
+  node: NodeRecord,
+  { isReady, isOwn, force }: {
+    readonly isReady: boolean;
+    /** Whether it is the manager that is asked. */
+    readonly isOwn: boolean;
+    readonly force: boolean;
+  },
+): void {
+  if (isOwn) {
+    throw new SwarmdError(
+      "precondition",
+      `Cannot remove node ${node.id}: it is the manager that was asked`,
+      { verdict: "stop" },
+    );
+  }
+  if (!isReady || force) return;
+  throw new SwarmdError(
+    "precondition",
+    `Cannot remove node ${node.id}: it is ready, want one that is down`,
+    { verdict: "stop", hint: "Remove it all the same with --force" },
+  );
+}
+
+/**
+ * Removes a node for good: its record goes, its certificates are denied, its
+ * keys never join again. A node that is not there is no error.
+ *
+ * @returns whether it was there
+ */
+export function removeNode(tx: Transaction, removal: Removal): boolean {
+  const { nodeId, by, why, now: at } = removal;
+  const node = tx.get("node", nodeId);
+  if (!node) return false;
+  const certificates = certificatesOf(node);
+  tx.remove("node", nodeId);
+  for (const each of certificates) {
+    deny(tx, { ...each, nodeId, reason: "removed", deniedAt: at });
+  }
+  const ends = certificates.map(({ notAfter }) => notAfter);
+  tx.put("removed", nodeId, {
+    id: nodeId,
+    at,
+    by,
+    why,
+    spkis: [...new Set(certificates.map(({ spki }) => spki))],
+    until: Math.max(at, ...ends) + REMEMBERED,
+  });
+  audit(tx, { at, action: "removed", node: nodeId, by, why });
+  return true;
+}
+
+/** Removed nodes whose last certificate ended long ago. */
+export function findForgettable(view: View, now: number): RemovedNode[] {
+  return [...view.list("removed")].filter(({ until }) => until <= now);
+}
+
+/** Forgets a removed node, and the tokens that its keys redeemed. */
+export function forgetRemoved(tx: Transaction, nodeId: string): void {
+  const record = tx.get("removed", nodeId);
+  tx.remove("removed", nodeId);
+  for (const spki of record?.spkis ?? []) {
+    const redemption = tx.get("redemption", spki);
+    if (redemption?.nodeId === nodeId) tx.remove("redemption", spki);
+  }
+}
+
+function certificatesOf({ certificates }: NodeRecord): CertificateRecord[] {
+  const { current, pending, previous } = certificates;
+  return [current, pending, previous].filter((each) => each !== undefined);
+}

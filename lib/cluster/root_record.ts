@@ -1,0 +1,119 @@
+import type { SealedValue } from "../pki/sealed.ts";
+
+/** What is known of a root certificate without reading it again. */
+export interface RootFacts {
+  /** As join tokens pin it: `sha256:` and hex. */
+  readonly digest: string;
+  /** Subject key id, lower-case hex: what leaves name as their issuer. */
+  readonly keyId: string;
+  /** Digest of the trust bundle that holds this root alone. */
+  readonly bundle: string;
+  /** Its end, in milliseconds since 1970. */
+  readonly notAfter: number;
+}
+
+/** A root certificate of the cluster, with its sealed key. */
+export interface RootRecord {
+  /** Starts at 1 and only grows. */
+  readonly generation: number;
+  /** DER, base64. */
+  readonly certificate: string;
+  /** PKCS#8 under the cluster key. */
+  readonly key: SealedValue;
+  /** Absent until a rotation needs them. */
+  readonly facts?: RootFacts;
+}
+
+/** A root that a rotation leads to. */
+export interface TargetRoot extends Omit<RootRecord, "key"> {
+  /** Absent once the rotation was aborted: the key is destroyed at once. */
+  readonly key?: SealedValue;
+  readonly facts: RootFacts;
+}
+
+/**
+ * Where a rotation stands. `switching` is of a trust-first rotation alone: the
+ * managers, and they only, have still to renew.
+ */
+export type RotationPhase =
+  | "renewing"
+  | "trusting"
+  | "switching"
+  | "returning";
+
+/** A certificate of a root that another root signed. */
+export interface CrossSigned {
+  /** DER, base64. */
+  readonly certificate: string;
+  /** Its end, in milliseconds since 1970. */
+  readonly notAfter: number;
+}
+
+/** A rotation under way. */
+export interface RotationRecord {
+  /** Who acts on a rotation names it: a late step must not hit the next one. */
+  readonly id: string;
+  readonly phase: RotationPhase;
+  readonly target: TargetRoot;
+  /** The target signed by the present root; absent with `trustFirst`. */
+  readonly cross?: CrossSigned;
+  /**
+   * The same for the succession: of a longer life, and marked as a successor.
+   * Nobody gets it before the rotation ends well.
+   */
+  readonly successor?: CrossSigned;
+  /** Digest of the trust bundle that holds both roots. */
+  readonly both: string;
+  /** Wall clock of its begin, in milliseconds. */
+  readonly startedAt: number;
+  /** From then on the quorum is enough, in milliseconds. */
+  readonly deadline: number;
+  /** Share of the nodes, 0 to 1, all managers being done anyway. */
+  readonly quorum: number;
+  /** The present root cannot vouch for the target. */
+  readonly trustFirst?: boolean;
+  /** When the operator told it to end without stragglers, in milliseconds. */
+  readonly finishAt?: number;
+}
+
+/** A step from one root of the cluster to the next. */
+export interface SuccessionLink {
+  readonly from: number;
+  readonly to: number;
+  /** Digest of the root `from`. */
+  readonly digest: string;
+  /** The root `from`, DER in base64. */
+  readonly certificate: string;
+  /** The root `to`, DER in base64. */
+  readonly root: string;
+  /** The root `to`, signed by `from`, DER in base64. */
+  readonly cross: string;
+  /** Wall clock, in milliseconds; afterwards nobody needs it any more. */
+  readonly until: number;
+}
+
+/** A root that was replaced, while join tokens that pin it still work. */
+export interface RootGrace {
+  readonly digest: string;
+  /** DER, base64. */
+  readonly certificate: string;
+  /** Its successor, signed by it: who serves goes on showing it. */
+  readonly cross: CrossSigned;
+  /** End of the grace, in milliseconds. */
+  readonly until: number;
+}
+
+/** What rotations leave in the cluster's record. */
+export interface RootHistory {
+  /** Highest generation ever given out. Absent: the root's. */
+  readonly generation?: number;
+  readonly rotation?: RotationRecord;
+  /** Ascending. */
+  readonly links?: readonly SuccessionLink[];
+  /** Newest first. */
+  readonly graces?: readonly RootGrace[];
+  /** Of rotations that were aborted or replaced: leaves still lean on them. */
+  readonly retired?: readonly CrossSigned[];
+  /** Key ids of roots that were cut off; nothing under them is good again. */
+  readonly compromised?: readonly string[];
+}

@@ -1,0 +1,96 @@
+import * as z from "zod/mini";
+import { SwarmdError } from "../base/errors.ts";
+import { type Clock, sleep } from "../base/time.ts";
+import { checkRemoval, removeNode } from "../cluster/removal.ts";
+import { changeStanding, type StandingChange } from "../cluster/standing.ts";
+import type { Store } from "../cluster/store.ts";
+import type { Actions } from "../rpc/local_answer.ts";
+import { readBody } from "./action_body.ts";
+import { findNode } from "./find_node.ts";
+import type { Sessions } from "./sessions.ts";
+
+/** What the operator's changes of nodes work with. */
+export interface NodeActionParts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly sessions: Sessions;
+  /** Id of this manager's node. */
+  readonly nodeId: string;
+}
+
+const OPERATOR = "operator";
+const aNode = z.object({ id: z.string() });
+const removal = z.object({ id: z.string(), force: z.boolean() });
+const someNodes = z.object({ ids: z.array(z.string()), all: z.boolean() });
+/** Nodes that are asked to renew at once, and the pause until the next, in ms. */
+const RENEW_BATCH = 16;
+const RENEW_PAUSE = 100;
+
+/** What an operator may do to nodes. */
+export function nodeActions(parts: NodeActionParts): Actions {
+  const standing = (change: StandingChange) => (body: unknown) =>
+    changeNode(parts, { id: readBody(aNode, body).id, change });
+  return {
+    "/v1/nodes/remove": (body) => remove(parts, readBody(removal, body)),
+    "/v1/nodes/suspend": standing("suspend"),
+    "/v1/nodes/resume": standing("resume"),
+    "/v1/nodes/promote": standing("manager"),
+    "/v1/nodes/demote": standing("worker"),
+    "/v1/nodes/renew": (body) => renew(parts, readBody(someNodes, body)),
+  };
+}
+
+async function remove(
+  { store, clock, sessions, nodeId: own }: NodeActionParts,
+  { id, force }: z.infer<typeof removal>,
+) {
+  const { id: nodeId } = store.view((view) => findNode(view, id));
+  const now = clock.now();
+  await store.update((tx) => {
+    const node = tx.get("node", nodeId);
+    if (!node) return;
+    const isReady = sessions.liveness(nodeId) === "ready";
+    checkRemoval(node, { isReady, isOwn: nodeId === own, force });
+    const why = "an operator removed it";
+    removeNode(tx, { nodeId, by: OPERATOR, why, now });
+  });
+  return { id: nodeId };
+}
+
+async function changeNode(
+  { store, clock, sessions }: NodeActionParts,
+  { id, change }: { readonly id: string; readonly change: StandingChange },
+) {
+  const { id: nodeId } = store.view((view) => findNode(view, id));
+  const { role, admission } = await store.update((tx) =>
+    changeStanding(tx, { nodeId, change, now: clock.now(), by: OPERATOR })
+  );
+  // The certificate follows; what it may do counts already.
+  if (change === "manager" || change === "worker") {
+    sessions.push(nodeId, "node.renew-now", { reason: `it is a ${role} now` });
+  }
+  return { id: nodeId, role, admission };
+}
+
+/** In batches: a fleet that renews at the same moment helps nobody. */
+async function renew(
+  { store, clock, sessions }: NodeActionParts,
+  { ids, all }: z.infer<typeof someNodes>,
+) {
+  const nodes = all
+    ? [...sessions].map(({ nodeId }) => nodeId)
+    : store.view((view) => ids.map((id) => findNode(view, id).id));
+  if (nodes.length === 0 && !all) {
+    throw new SwarmdError("usage", "Cannot renew: no node is named");
+  }
+  const asked: string[] = [];
+  for (const [i, nodeId] of nodes.entries()) {
+    if (i > 0 && i % RENEW_BATCH === 0) {
+      await sleep(clock, RENEW_PAUSE, new AbortController().signal);
+    }
+    if (!sessions.of(nodeId)) continue;
+    sessions.push(nodeId, "node.renew-now", { reason: "an operator asks" });
+    asked.push(nodeId);
+  }
+  return { asked, absent: nodes.filter((id) => !asked.includes(id)) };
+}
