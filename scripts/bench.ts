@@ -41,7 +41,8 @@ const PARTS: Readonly<Record<string, (bench: Bench) => Promise<Figure[]>>> = {
     }, quick),
   start: ({ machine, raw }) =>
     benchStarts({ machine, dialMs: raw.latencyMs }, BINARY),
-  idle: ({ machine, quick }) => benchIdleWorker(machine, BINARY, quick),
+  idle: ({ machine, quick }) =>
+    benchIdleWorker(machine, { binary: BINARY, quick }),
   back: () => benchReturns(BINARY),
 };
 
@@ -91,4 +92,4 @@ function show(machine: Machine, figures: readonly Figure[]): void {
   );
 }
 
-Deno.exit(await run(Deno.args));
+Deno.exitCode = await run(Deno.args);

@@ -112,6 +112,14 @@ const EVENTS: Readonly<Record<RunEvent["event"], [string, RunEvent]>> = {
       joinTokens: { worker: "SWMTKN-1-…", manager: "SWMTKN-1-…" },
     },
   ],
+  locked: [
+    "A manager with autolock waits for `swarmd unlock`, with the unlock key of that version.",
+    { event: "locked", keyVersion: 2 },
+  ],
+  pending: [
+    "An operator has to accept the worker, whose key has this fingerprint. It goes on asking.",
+    { event: "pending", node: "0qk1…", fingerprint: "1f8a…" },
+  ],
   joined: [
     "The worker has its first certificate.",
     { event: "joined", ...CERTIFICATE },
@@ -132,6 +140,10 @@ const EVENTS: Readonly<Record<RunEvent["event"], [string, RunEvent]>> = {
   renewed: [
     "The node has a new certificate.",
     { event: "renewed", ...CERTIFICATE },
+  ],
+  recovered: [
+    "The node came back with a certificate that was not good any more, and has a new one.",
+    { event: "recovered", reason: "expired", ...CERTIFICATE },
   ],
   "root-changed": [
     "The node trusts another root.",

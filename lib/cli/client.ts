@@ -8,6 +8,8 @@ import { EXIT_OF } from "./exit_codes.ts";
 
 /** The local node answers from memory; one that takes longer is stuck. */
 const TIMEOUT_MS = 10 * SECOND;
+/** What changes something may ask a whole fleet, or an authority elsewhere. */
+const ACTION_TIMEOUT_MS = 60 * SECOND;
 
 /** Asks the node that runs on this machine. */
 export interface LocalClient {
@@ -40,6 +42,7 @@ export function localClient(
       await exchange({
         method: "POST",
         path,
+        timeoutMs: ACTION_TIMEOUT_MS,
         body: JSON.stringify(body),
       }) as T,
   };
@@ -49,6 +52,8 @@ interface Question {
   readonly method: "GET" | "POST";
   readonly path: string;
   readonly body?: string;
+  /** Default: 10 s. */
+  readonly timeoutMs?: number;
 }
 
 async function requireDirectory(stateDir: string): Promise<void> {
@@ -73,7 +78,7 @@ async function ask(
   { stateDir, ...question }: Question & { readonly stateDir: string },
 ): Promise<UnixResponse> {
   try {
-    return await unixRequest(socket, { ...question, timeoutMs: TIMEOUT_MS });
+    return await unixRequest(socket, { timeoutMs: TIMEOUT_MS, ...question });
   } catch (cause) {
     if (!(cause instanceof SwarmdError) || !isNobody(cause.cause)) throw cause;
     throw new SwarmdError(

@@ -13,6 +13,12 @@ export interface Host {
   readonly uid: () => number | null;
   /** Asks a person for a secret; `null` when nobody is there to ask. */
   readonly askSecret: (message: string) => string | null;
+  /**
+   * The first line of standard input; `null` when that is a terminal.
+   *
+   * @throws {SwarmdError} `disk`
+   */
+  readonly readInput: () => Promise<string | null>;
 }
 
 /** An option, and the type of what it gives. */

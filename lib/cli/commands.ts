@@ -1,8 +1,14 @@
+import { ADMISSION_COMMANDS } from "./admission_commands.ts";
+import { AUTHORITY_COMMANDS } from "./authority_commands.ts";
+import { AUDIT_COMMANDS } from "./audit_commands.ts";
 import { CHANGING_COMMANDS } from "./changing_commands.ts";
+import { CLUSTER_COMMANDS } from "./cluster_commands.ts";
 import { type Command, command, several } from "./command.ts";
 import { helpOn } from "./help.ts";
+import { LOCK_COMMANDS } from "./lock_commands.ts";
 import { RUNNING_COMMANDS } from "./running_commands.ts";
 import { SHOWING_COMMANDS } from "./showing_commands.ts";
+import { TOKEN_COMMANDS } from "./token_table.ts";
 import { text } from "./values.ts";
 
 const help = command({
@@ -36,5 +42,11 @@ export const COMMANDS: readonly Command[] = [
   ...RUNNING_COMMANDS,
   ...SHOWING_COMMANDS,
   ...CHANGING_COMMANDS,
+  ...ADMISSION_COMMANDS,
+  ...TOKEN_COMMANDS,
+  ...CLUSTER_COMMANDS,
+  ...AUDIT_COMMANDS,
+  ...AUTHORITY_COMMANDS,
+  ...LOCK_COMMANDS,
   help,
 ];

@@ -4,6 +4,10 @@ import type { Environment } from "../disk/state_directory.ts";
 export const ENVIRONMENT = {
   SWARMD_STATE_DIR: "State directory; --state-dir goes before it",
   SWARMD_TOKEN: "Join token; --token and --token-file go before it",
+  SWARMD_UNLOCK_KEY_FILE:
+    "File whose first line is the unlock key, for `unlock` and for a locked manager that starts",
+  CREDENTIALS_DIRECTORY:
+    "Where systemd puts credentials; that of the name swarmd-unlock-key is the unlock key",
   SWARMD_LOG_LEVEL: "Log level; --log-level goes before it",
   SWARMD_LOG_FORMAT: "Log format; --log-format goes before it",
   SWARMD_MACHINE_ID:

@@ -3,6 +3,9 @@ import type { IssuedFacts } from "../pki/issued_facts.ts";
 import type { WorkerEvent } from "../worker/ports.ts";
 import { formatFacts, type Output } from "./output.ts";
 
+/** Of a key's fingerprint, as much as nobody makes another key for. */
+const SHOWN_DIGITS = 16;
+
 /** What a command that goes on running tells its operator. */
 export type RunEvent =
   | {
@@ -17,13 +20,15 @@ export type RunEvent =
     readonly managers?: readonly string[];
     /** From `manager init` only: journals keep what they are given. */
     readonly joinTokens?: { readonly worker: string; readonly manager: string };
+    /** From `manager init --autolock` only. */
+    readonly unlockKey?: string;
+  }
+  | {
+    readonly event: "locked";
+    /** Version of the unlock key that is wanted. */
+    readonly keyVersion: number;
   }
   | WorkerEvent
-  | {
-    readonly event: "root-changed";
-    readonly node: string;
-    readonly rootDigest: string;
-  }
   | { readonly event: "stopped"; readonly reason: string };
 
 /** Where events go. */
@@ -64,10 +69,24 @@ function eventLines(event: RunEvent, at: number): string[] {
   switch (event.event) {
     case "ready":
       return [...line(`ready on ${event.listen}`), ...readyLines(event)];
+    case "locked":
+      return line(
+        `locked: run \`swarmd unlock\` with the key of version ${event.keyVersion}`,
+      );
+    case "pending":
+      return [
+        ...line(`waiting for approval as ${event.node}`),
+        `  key ${event.fingerprint}`,
+        `  on a manager: ${acceptLine(event)}`,
+      ];
     case "joined":
       return line(`joined as ${event.node}: ${validity(event, at)}`);
     case "renewed":
       return line(`renewed the certificate: ${validity(event, at)}`);
+    case "recovered":
+      return line(
+        `recovered the certificate (${event.reason}): ${validity(event, at)}`,
+      );
     case "connected":
       return line(`connected to manager ${event.manager}`);
     case "disconnected":
@@ -99,12 +118,33 @@ function readyLines(event: RunEvent & { event: "ready" }): string[] {
     "To add a worker, put its token in a file on its machine and run there:",
     `  ${joinLine(event.managers ?? [event.listen])}`,
     "",
+    ...unlockLines(event.unlockKey),
+  ];
+}
+
+function unlockLines(unlockKey: string | undefined): string[] {
+  if (unlockKey === undefined) return [];
+  return [
+    "Unlock key, which each start of this manager needs (a secret; keep it apart):",
+    `  ${unlockKey}`,
+    "",
   ];
 }
 
 /** The command that joins a worker by these addresses. */
 export function joinLine(managers: readonly string[]): string {
   return ["swarmd worker join --token-file FILE", ...managers].join(" ");
+}
+
+/** The command that lets a machine in whose key was compared. */
+function acceptLine(
+  { node, fingerprint }: {
+    readonly node: string;
+    readonly fingerprint: string;
+  },
+): string {
+  const key = fingerprint.slice(0, SHOWN_DIGITS);
+  return `swarmd node accept ${node} --fingerprint ${key}`;
 }
 
 function validity(certificate: IssuedFacts, at: number): string {

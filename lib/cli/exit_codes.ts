@@ -79,6 +79,19 @@ export const EXIT_CODES = {
     meaning: "The two sides do not speak the same protocol",
   },
   busy: { number: 20, meaning: "Not possible just now; try again later" },
+  "rotation-aborted": {
+    number: 21,
+    meaning: "The rotation of the root was turned back; the old root stays",
+  },
+  locked: {
+    number: 22,
+    meaning:
+      "The manager is locked, or the unlock key is not the one that is wanted",
+  },
+  "audit-broken": {
+    number: 24,
+    meaning: "The audit log is not what was written, or what was signed",
+  },
   "drill-not-clean": {
     number: 30,
     meaning: "The drill ran, and its numbers are not clean",
@@ -101,6 +114,8 @@ export const EXIT_OF: Readonly<Record<ErrorCode, ExitName>> = {
   "locked-directory": "locked-directory",
   "damaged-state": "damaged-state",
   "newer-store": "newer-store",
+  "locked": "locked",
+  "unlock-refused": "locked",
   "disk": "disk",
   "unreachable": "unreachable",
   "timed-out": "unreachable",
@@ -128,8 +143,10 @@ export const EXIT_OF: Readonly<Record<ErrorCode, ExitName>> = {
   "expired": "clock-skew",
   "not-yet-valid": "clock-skew",
   "newer-than-store": "refused",
+  "dropped-root": "refused",
   "role": "refused",
   "not-owner": "refused",
+  "rejected": "refused",
   "unknown-method": "protocol",
   "bad-frame": "protocol",
   "bad-message": "protocol",

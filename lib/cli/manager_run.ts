@@ -1,20 +1,28 @@
-import { type Bytes, fromBase64, toBase64 } from "../base/bytes.ts";
+import type { Bytes } from "../base/bytes.ts";
 import { hasCode, SwarmdError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { CLUSTER_KEY_VERSION } from "../cluster/cluster.ts";
 import { CLUSTER, type Store } from "../cluster/store.ts";
-import { openIdentityFiles } from "../disk/identity_files.ts";
+import {
+  type IdentityFiles,
+  openIdentityFiles,
+} from "../disk/identity_files.ts";
 import { machineFacts } from "../disk/machine.ts";
-import { createSecretFile, readSecretFile } from "../disk/secret_file.ts";
 import { holdsAnything } from "../disk/state_directory.ts";
 import { makeCluster } from "../manager/bootstrap.ts";
-import { type Authority, openAuthority } from "../manager/authority.ts";
+import type { Authorities } from "../manager/authorities.ts";
+import type { AuthoritySource } from "../manager/authority_source.ts";
 import { CrlAnswers } from "../manager/crl_answer.ts";
 import { answerRemotely } from "../manager/http_api.ts";
+import { audit } from "../cluster/audit.ts";
+import type { ClusterKeys } from "../manager/cluster_keys.ts";
+import { SealedIdentity } from "../manager/sealed_identity.ts";
+import { sealedStore } from "../manager/sealed_store.ts";
+import type { KeyRing } from "../pki/cluster_key_file.ts";
+import { mustCluster } from "../manager/records.ts";
 import { ManagerApi } from "../manager/local_api.ts";
 import { Manager } from "../manager/manager.ts";
 import {
-  type CrlIssuer,
   type RevocationListParts,
   RevocationLists,
 } from "../manager/revocation_lists.ts";
@@ -26,16 +34,27 @@ import {
   systemRandom,
 } from "../net/system.ts";
 import { assertCanListen, listenTls } from "../net/tls_server.ts";
-import { signingAlgorithm } from "../pki/algorithms.ts";
 import type { Crypto } from "../pki/crypto.ts";
 import { formatDigest, rootDigest } from "../pki/root_digest.ts";
 import type { PeerFacts } from "../rpc/connection.ts";
 import { formatEndpoint } from "../rpc/endpoint.ts";
-import { localSigner } from "../signer/local.ts";
 import { openSqliteStore } from "../store/sqlite.ts";
 import { advertisedByDefault } from "./advertise.ts";
+import { readAuthorityFiles } from "./authority_files.ts";
 import { type Daemon, openDaemon } from "./daemon.ts";
 import { EXIT_CODES } from "./exit_codes.ts";
+import {
+  finishSealing,
+  makeKeys,
+  type OpenedKeys,
+  openKeys,
+} from "./manager_keys.ts";
+import {
+  crlIssuer,
+  openAuthorities,
+  openAuthority,
+} from "./manager_authority.ts";
+import { OperatorDesk } from "./operator_desk.ts";
 import type { ManagerInit, ManagerOptions } from "./options.ts";
 import {
   type ManagerPlace,
@@ -44,37 +63,59 @@ import {
 } from "./manager_place.ts";
 import { VERSION } from "./version.ts";
 
-const KEY_BYTES = 32;
-
 /** Composition root of the manager: the one place that knows its adapters. */
 export async function runManager(options: ManagerOptions): Promise<number> {
   const { stateDir, init } = options;
   if (init) await refuseUsed(stateDir);
+  const source = init && await authorityOf(init, options.host);
   const command = init ? "manager init" : "manager run";
   await using daemon = await openDaemon(options, command);
   if (init) {
     await refuseUsed(stateDir);
     assertCanListen(init.listen);
   }
-  const keyRing = await openKeyRing(stateDir, init !== undefined);
+  await using desk = new OperatorDesk(daemon);
+  const opened = init
+    ? { keys: await makeKeys(stateDir, { autolock: init.autolock ?? false }) }
+    : await openKeys(daemon, { ...options, desk });
+  const around = { desk, ...(source && { source }) };
+  if (opened) await runUnlocked(daemon, options, { ...opened, ...around });
+  else if (!daemon.signal.aborted) throw await noCluster(stateDir);
+  daemon.event({ event: "stopped", reason: String(daemon.signal.reason) });
+  return EXIT_CODES.ok.number;
+}
+
+async function runUnlocked(
+  daemon: Daemon,
+  options: ManagerOptions,
+  { desk, source, ...opened }: OpenedKeys & {
+    readonly desk: OperatorDesk;
+    readonly source?: AuthoritySource;
+  },
+): Promise<void> {
+  const { stateDir, init } = options;
   const { logger } = daemon;
-  const store = await openStore(stateDir, { create: !!init, logger });
+  const { keys } = opened;
+  const inner = await openStore(stateDir, { create: !!init, logger });
+  const store = sealedStore(inner, keys.ring);
   try {
     const place = init
-      ? await initialise(store, { init, keyRing, stateDir })
+      ? await initialise(store, {
+        ...{ init, keyRing: keys.ring, stateDir },
+        ...(source && { source }),
+      })
       : await resume(store, stateDir);
-    await serve(daemon, options, { store, keyRing, place });
-    return EXIT_CODES.ok.number;
+    await recordUnlock(store, opened);
+    await serve(daemon, options, { store, keys, desk, place });
   } finally {
     await store.close();
   }
 }
 
-type KeyRing = ReadonlyMap<number, Bytes>;
-
 interface Opened {
   readonly store: Store;
-  readonly keyRing: KeyRing;
+  readonly keys: ClusterKeys;
+  readonly desk: OperatorDesk;
   readonly place: ManagerPlace;
 }
 
@@ -91,25 +132,6 @@ async function refuseUsed(stateDir: string): Promise<void> {
         "Serve what is there with `swarmd manager run`, or name an empty directory with --state-dir",
     },
   );
-}
-
-async function openKeyRing(stateDir: string, make: boolean): Promise<KeyRing> {
-  const path = `${stateDir}/cluster.key`;
-  if (make) {
-    const key = toBase64(systemRandom.bytes(KEY_BYTES));
-    await createSecretFile(path, `${CLUSTER_KEY_VERSION}:${key}\n`);
-  }
-  const text = await readSecretFile(path);
-  const [, version, key] = /^(\d{1,9}):(\S+)\n?$/.exec(text ?? "") ?? [];
-  if (text === undefined) throw await noCluster(stateDir);
-  if (version === undefined || key === undefined) {
-    throw new SwarmdError(
-      "damaged-state",
-      `Cannot read "${path}": found no key of the form VERSION:BASE64`,
-      { verdict: "stop", hint: "Restore the file from a backup" },
-    );
-  }
-  return new Map([[Number(version), fromBase64(key)]]);
 }
 
 async function openStore(
@@ -162,12 +184,12 @@ async function initialise(
     readonly init: ManagerInit;
     readonly keyRing: KeyRing;
     readonly stateDir: string;
+    readonly source?: AuthoritySource;
   },
 ): Promise<ManagerPlace> {
-  const { init: { listen, leafLifeMs, drill }, keyRing, stateDir } = plan;
-  const given = plan.init.advertise;
-  const advertise = given.length > 0 ? given : advertisedByDefault(listen);
-  const place = { listen, advertise };
+  const { init, keyRing, stateDir, source } = plan;
+  const { listen, leafLifeMs, drill } = init;
+  const place = { listen, advertise: advertisedBy(init) };
   await writeManagerPlace(stateDir, place);
   await makeCluster(store, {
     crypto: systemCrypto,
@@ -176,27 +198,51 @@ async function initialise(
     clusterKey: keyRing.get(CLUSTER_KEY_VERSION) ?? new Uint8Array(),
     leafLifeMs,
     drill,
+    ...(source && { source }),
   });
   return place;
+}
+
+/** Nothing for a new root. Before anything is touched, too. */
+async function authorityOf(
+  init: ManagerInit,
+  host: ManagerOptions["host"],
+): Promise<AuthoritySource | undefined> {
+  const { authority, leafLifeMs } = init;
+  if (!authority) return undefined;
+  const texts = await readAuthorityFiles(authority, host);
+  return await openAuthority(texts, {
+    leafLifeMs,
+    advertise: advertisedBy(init),
+  });
+}
+
+function advertisedBy({ advertise, listen }: ManagerInit) {
+  return advertise.length > 0 ? advertise : advertisedByDefault(listen);
 }
 
 async function serve(
   daemon: Daemon,
   options: ManagerOptions,
-  { store, keyRing, place }: Opened,
+  { store, keys, desk, place }: Opened,
 ): Promise<void> {
   const { stateDir } = options;
+  const keyRing = keys.ring;
   const around = { clock: systemClock, logger: daemon.logger };
   const parts = { ...around, store, keyRing, crypto: await serverCrypto() };
-  const authority = await openAuthority(parts);
-  const { hostname, os, arch } = await machineFacts(VERSION);
+  const files = await openIdentityFiles(stateDir);
+  const { identity, ...sealed } = await openSealed(files, { ...parts, keys });
+  const authorities = await openAuthorities(parts);
+  const machine = await machineFacts(VERSION);
   const refused = httpRefusals(daemon.logger);
   const manager: Manager = new Manager({
     ports: {
       ...parts,
       random: systemRandom,
-      identity: await openIdentityFiles(stateDir),
-      signer: localSigner(parts.crypto, authority),
+      identity,
+      authorities,
+      readAuthority: (texts) =>
+        openAuthority(texts, { ...store.view(mustCluster), ...place }),
       listen: (credentials, accept) =>
         listenTls({
           listen: place.listen,
@@ -212,13 +258,7 @@ async function serve(
           ...around,
         }),
     },
-    settings: {
-      version: VERSION,
-      hostname,
-      os,
-      arch,
-      advertise: place.advertise,
-    },
+    settings: { ...machine, advertise: place.advertise },
     keyRing,
     event: daemon.event,
   });
@@ -226,34 +266,66 @@ async function serve(
     manager,
     ...parts,
     version: VERSION,
+    autolock: { ...sealed, renewOwn: () => manager.renewSelf() },
   });
-  const crl = crlAnswers(manager, { ...parts, authority });
-  await using operators = await daemon.serveOperators((r) => api.operate(r));
-  void operators;
+  const crl = crlAnswers(manager, { ...parts, authorities });
+  await using operators = desk;
+  await operators.serve((request) => api.operate(request));
   await manager.run(daemon.signal, async () => {
     const listen = manager.endpoint ?? place.listen;
     await writeManagerPlace(stateDir, { ...place, listen });
-    await announce(daemon, manager, { store, ...options, listen, authority });
+    const { root } = authorities;
+    const facts = { store, keys, ...options, listen, root };
+    await announce(daemon, manager, facts);
   });
-  daemon.event({ event: "stopped", reason: String(daemon.signal.reason) });
+}
+
+/** What the keys seal beside the store; what a crash left is finished first. */
+async function openSealed(
+  identity: IdentityFiles,
+  { keys, logger, ...parts }: {
+    readonly keys: ClusterKeys;
+    readonly store: Store;
+    readonly crypto: Crypto;
+    readonly logger: Logger;
+  },
+) {
+  const locked = () => keys.locked;
+  const sealed = { ...parts, identity, ring: keys.ring, locked };
+  const things = {
+    store: parts.store,
+    identity: new SealedIdentity(sealed),
+    now: () => systemClock.now(),
+  };
+  await finishSealing(keys, things, logger);
+  return { identity: things.identity, things, keys, logger };
+}
+
+async function recordUnlock(
+  store: Store,
+  { keys: { version }, unlockedBy: by }: OpenedKeys,
+): Promise<void> {
+  if (!by) return;
+  const why = `key version ${version}`;
+  const entry = { at: systemClock.now(), action: "unlocked", by, why } as const;
+  await store.update((tx) => audit(tx, entry));
+}
+
+async function unlockKeyOf(keys: ClusterKeys): Promise<{ unlockKey?: string }> {
+  const key = await keys.unlockKey();
+  return key ? { unlockKey: key.unlockKey } : {};
 }
 
 function crlAnswers(
   { denylist }: Manager,
   parts: Omit<RevocationListParts, "denylist" | "issuers"> & {
-    readonly authority: Authority;
+    readonly authorities: Authorities;
   },
 ): CrlAnswers {
-  const issuer = crlIssuer(parts.crypto, parts.authority);
-  const issuers = () => [issuer];
+  const issuers = () =>
+    parts.authorities.issuers.map((each) => crlIssuer(parts.crypto, each));
   const lists = new RevocationLists({ ...parts, denylist, issuers });
   return new CrlAnswers(lists, parts.clock);
-}
-
-function crlIssuer(crypto: Crypto, { root, key }: Authority): CrlIssuer {
-  const algorithm = signingAlgorithm(root.publicKeyType);
-  const sign = (tbs: Bytes) => crypto.sign(key, tbs);
-  return { certificate: root, key: { algorithm, sign } };
 }
 
 /** Strangers may ask as often as they like. */
@@ -272,13 +344,14 @@ async function announce(
   manager: Manager,
   facts: {
     readonly store: Store;
+    readonly keys: ClusterKeys;
     readonly init?: ManagerInit;
     readonly listen: ManagerPlace["listen"];
-    readonly authority: { readonly root: { readonly der: Bytes } };
+    readonly root: { readonly der: Bytes };
   },
 ): Promise<void> {
   const cluster = facts.store.view((view) => view.get("cluster", CLUSTER));
-  const digest = await rootDigest(systemCrypto, facts.authority.root.der);
+  const digest = await rootDigest(systemCrypto, facts.root.der);
   const { tokens } = manager;
   daemon.event({
     event: "ready",
@@ -292,6 +365,7 @@ async function announce(
         worker: await tokens.show("worker"),
         manager: await tokens.show("manager"),
       },
+      ...await unlockKeyOf(facts.keys),
     }),
   });
 }

@@ -17,6 +17,7 @@ import {
   type LogSettings,
 } from "../observe/log_settings.ts";
 import type { Endpoint } from "../rpc/connection.ts";
+import type { AuthorityWish } from "./authority_options.ts";
 import type { Host } from "./command.ts";
 import type { SelfCommand } from "./self_command.ts";
 import { type AdvertisedAddress, choice, readValue } from "./values.ts";
@@ -48,6 +49,10 @@ export interface ManagerInit {
   /** Life of certificates, in milliseconds; within the cluster's bounds. */
   readonly leafLifeMs: number;
   readonly drill: boolean;
+  /** Whether each start is to need the unlock key. */
+  readonly autolock?: boolean;
+  /** Who is to sign. Absent: a new root. */
+  readonly authority?: AuthorityWish;
 }
 
 /** What `worker join` and `worker run` were asked. */

@@ -1,5 +1,6 @@
 import { promptSecret } from "@std/cli";
 import { SwarmdError } from "../base/errors.ts";
+import { diskError } from "../disk/disk_error.ts";
 import { LineWriter } from "../observe/line_writer.ts";
 import type { Command, Host } from "./command.ts";
 import { processEnvironment } from "./environment.ts";
@@ -17,6 +18,7 @@ export function processHost(): Host {
     now: () => Date.now(),
     uid: () => Deno.uid(),
     askSecret,
+    readInput,
   };
 }
 
@@ -43,6 +45,26 @@ export function uncaughtFailure(host: Host): Promise<number> {
     fail(event.error);
   });
   return promise;
+}
+
+/** As much as anything needs that is asked for; in bytes. */
+const MAX_INPUT = 4096;
+
+async function readInput(): Promise<string | null> {
+  if (Deno.stdin.isTerminal()) return null;
+  const input = new Uint8Array(MAX_INPUT);
+  let length = 0;
+  try {
+    while (length < MAX_INPUT && !input.includes(0x0a)) {
+      const count = await Deno.stdin.read(input.subarray(length));
+      if (count === null) break;
+      length += count;
+    }
+  } catch (cause) {
+    throw diskError("read", "standard input", { cause });
+  }
+  const text = new TextDecoder().decode(input.subarray(0, length));
+  return text.split("\n")[0] ?? "";
 }
 
 /**

@@ -1,4 +1,6 @@
 import { DAY, SECOND } from "../base/time.ts";
+import { MAX_LEAF_LIFE_MS } from "../cluster/cluster.ts";
+import { AUTHORITY, authorityWish } from "./authority_options.ts";
 import { command, flag, option, repeated, several } from "./command.ts";
 import { daemonOptions, leafLife, logSettings } from "./options.ts";
 import { seedEarly } from "./seeding.ts";
@@ -14,8 +16,6 @@ import {
   text,
 } from "./values.ts";
 
-/** Longest life of a leaf that may be asked for; roots live 20 years. */
-const MAX_LEAF_LIFE_MS = 3_650 * DAY;
 const DEFAULT_LISTEN = { host: "0.0.0.0", port: 2377 };
 const DEFAULT_DRILL = { workers: 4, durationMs: 60 * SECOND };
 
@@ -24,6 +24,7 @@ const managerInit = command({
   summary: "create a cluster and serve it as its first manager",
   description: [
     "Makes the cluster's certificate authority, its join tokens and the manager's own certificate, then serves in the foreground until SIGINT or SIGTERM. Refuses a state directory that already holds any part of an identity or of a cluster, and touches nothing then.",
+    "Without --ca-cert and --external-ca the authority is new. Another one has to sign a certificate, and this machine to shake hands with it, before anything is written. Which one when: docs/trust.md, docs/external-ca.md.",
   ],
   options: {
     "listen-addr": option(
@@ -42,6 +43,10 @@ const managerInit = command({
       { defaultText: "90d" },
     ),
     drill: flag("Allow certificates of 10s and more, for trials"),
+    autolock: flag(
+      "Seal the keys on the disk under an unlock key, which each start needs",
+    ),
+    ...AUTHORITY,
     ...DAEMON,
   },
   arguments: {},
@@ -56,9 +61,25 @@ const managerInit = command({
       line: "swarmd manager init --drill --cert-expiry 1m --json",
       help: "Watch certificates rotate",
     },
+    {
+      line: "swarmd manager init --ca-cert chain.pem --ca-key key.pem",
+      help: "Sign with a corporate authority; asks for the key's passphrase",
+    },
+    {
+      line:
+        "swarmd manager init --external-ca protocol=cfssl,url=https://ca.example.org:8888,ca=server-ca.pem,profile=swarmd,auth-key=cfssl.key",
+      help: "Have a cfssl server sign",
+    },
   ],
-  exits: ["already-initialised", "locked-directory", "disk"],
+  exits: [
+    "already-initialised",
+    "locked-directory",
+    "disk",
+    "unreachable",
+    "busy",
+  ],
   async run(given, host) {
+    const authority = authorityWish(given);
     const init = {
       listen: given["listen-addr"] ?? DEFAULT_LISTEN,
       advertise: given["advertise-addr"],
@@ -67,6 +88,8 @@ const managerInit = command({
         drill: given.drill,
       }),
       drill: given.drill,
+      autolock: given.autolock,
+      ...(authority && { authority }),
     };
     const options = { ...daemonOptions(given, host), init };
     seedEarly();
@@ -107,6 +130,7 @@ const workerJoin = command({
   summary: "join a cluster and keep the session",
   description: [
     "Checks the manager against the token before the token's secret is shown to anybody, gets a certificate, then keeps a session with a manager in the foreground until SIGINT or SIGTERM. Where the state directory holds an identity that is still good, resumes it. May be repeated after any failure: it never makes a second node.",
+    "Where the cluster wants approval, shows the node's id and the fingerprint of its key, and goes on asking for a day, until an operator accepts or rejects it on a manager.",
     "The token comes from --token-file, else from --token, which `ps` shows to everybody on the machine, else from SWARMD_TOKEN, else from a prompt that does not show it.",
   ],
   options: {
@@ -141,6 +165,7 @@ const workerJoin = command({
     "removed",
     "suspended",
     "conflict",
+    "refused",
     "interrupted",
   ],
   async run(given, host) {

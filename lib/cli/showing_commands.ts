@@ -9,17 +9,27 @@ const nodeLs = command({
   description: [
     "Asks the manager that runs on this machine. SEEN is when the node last spoke, EXPIRES when its certificate ends; a column CLOCK appears when the clock of a node is off by a second or more.",
     "With --json an array of objects: id, hostname, role, status, address, version, certificate { serial, notBefore, notAfter, issuer, fingerprint256 }, trustRoot, lastSeen.",
+    "With --pending and --json an array of objects: id, fingerprint, kind, state (waiting, or accepted and not back yet), role, hostname, address, token, since, why.",
   ],
-  options: OPERATOR,
+  options: {
+    pending: flag("Who waits for `node accept` or `node reject` instead"),
+    ...OPERATOR,
+  },
   arguments: {},
   examples: [
     { line: "swarmd node ls", help: "As a table" },
+    { line: "swarmd node ls --pending", help: "Who waits to be let in" },
     { line: "swarmd node ls --json", help: "For programs, with everything" },
   ],
   exits: ["not-initialised", "unreachable", "refused"],
   async run(given, host) {
+    const options = operatorOptions(given, host);
+    if (given.pending) {
+      const { pendingLs } = await import("./approval.ts");
+      return pendingLs(options);
+    }
     const { nodeLs } = await import("./node_commands.ts");
-    return nodeLs(operatorOptions(given, host));
+    return nodeLs(options);
   },
 });
 

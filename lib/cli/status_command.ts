@@ -1,6 +1,8 @@
 import type {
+  LockedStatus,
   ManagerStatus,
   NodeStatus,
+  RecoverySummary,
   RenewalStatus,
   WorkerStatus,
 } from "../cluster/local_api.ts";
@@ -19,10 +21,22 @@ type Status = ManagerStatus | WorkerStatus;
 /** `status` */
 export async function showStatus(options: OperatorOptions): Promise<number> {
   const { host, stateDir } = options;
-  const status = await localClient(stateDir, host).get<Status>("/v1/status");
+  const status = await localClient(stateDir, host)
+    .get<Status | LockedStatus>("/v1/status");
   if (options.json) await host.output.json(status);
-  else await host.output.lines(statusLines(status, host.now()));
+  else if (status.state === "locked") {
+    await host.output.lines(lockedLines(status, host.now()));
+  } else await host.output.lines(statusLines(status, host.now()));
   return 0;
+}
+
+function lockedLines(status: LockedStatus, now: number): string[] {
+  return formatFacts([
+    ["role", status.role],
+    ["state", `locked, since ${moment(status.since, now)}`],
+    ["wants", `the unlock key of version ${status.keyVersion}`],
+    ["version", status.version],
+  ]);
 }
 
 /** `status` for people. */
@@ -52,8 +66,25 @@ function stateOf(status: Status): string {
     : status.state;
 }
 
-function workerFacts({ lastError }: WorkerStatus): Fact[] {
-  return lastError === undefined ? [] : [["because", lastError]];
+function workerFacts(
+  { lastError, auditAlarm, recovery }: WorkerStatus,
+): Fact[] {
+  return [
+    ...(recovery === undefined ? [] : recoveryFacts(recovery)),
+    ...(lastError === undefined ? [] : [["because", lastError]] as Fact[]),
+    ...(auditAlarm === undefined ? [] : [["ALARM", auditAlarm]] as Fact[]),
+  ];
+}
+
+function recoveryFacts(recovery: RecoverySummary): Fact[] {
+  const { reason, state, fingerprint = "", lastError } = recovery;
+  const what = state === "pending"
+    ? `an operator decides; key ${fingerprint.slice(0, 16)}`
+    : "it asks for the next certificate by itself";
+  return [
+    ["recovery", `${reason}: ${what}`],
+    ...(lastError === undefined ? [] : [["last answer", lastError]] as Fact[]),
+  ];
 }
 
 function managerFacts(status: ManagerStatus): Fact[] {
@@ -63,9 +94,14 @@ function managerFacts(status: ManagerStatus): Fact[] {
   return [
     ["listens on", status.listen],
     ["nodes", countNodes(status.nodes)],
+    ...autolockFacts(status),
     ...drill,
     ...status.alarms.map((alarm): Fact => ["ALARM", alarm]),
   ];
+}
+
+function autolockFacts({ autolock }: ManagerStatus): Fact[] {
+  return autolock ? [["autolock", "on: each start needs the unlock key"]] : [];
 }
 
 function countNodes(nodes: Readonly<Partial<Record<NodeStatus, number>>>) {

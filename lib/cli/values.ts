@@ -1,5 +1,6 @@
 import { SwarmdError } from "../base/errors.ts";
 import { formatDuration, parseDuration } from "../base/time.ts";
+import { HOST_NAME_REGEXP } from "../cluster/created_token.ts";
 import { isDnsName, parseIp } from "../pki/host_names.ts";
 import type { Endpoint } from "../rpc/connection.ts";
 import { parseEndpoint } from "../rpc/endpoint.ts";
@@ -92,6 +93,39 @@ export function duration(
     },
   };
 }
+
+/** A switch, in words. */
+export const onOff: Value<boolean> = {
+  placeholder: "on|off",
+  choices: ["on", "off"],
+  read(given) {
+    if (given === "on" || given === "off") return given === "on";
+    throw new SyntaxError("want on or off");
+  },
+};
+
+/** What a machine may call itself. */
+export const hostName: Value<string> = {
+  placeholder: "NAME",
+  read(given) {
+    if (HOST_NAME_REGEXP.test(given)) return given;
+    throw new SyntaxError("want a host name such as edge-7");
+  },
+};
+
+/**
+ * The beginning of a key's fingerprint, in lower-case hex: of few digits,
+ * anybody makes a key that has them.
+ */
+export const keyFingerprint: Value<string> = {
+  placeholder: "PREFIX",
+  read(given) {
+    const digits = given.toLowerCase().replace(/^sha256:/, "")
+      .replaceAll(":", "");
+    if (/^[0-9a-f]{8,64}$/.test(digits)) return digits;
+    throw new SyntaxError("want 8 to 64 hex digits");
+  },
+};
 
 const WANT_ENDPOINT =
   "want HOST:PORT such as 10.0.0.5:2377, manager.example.org:2377 or [2001:db8::5]:2377";

@@ -26,7 +26,7 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
   }).catch((error) => {
     throw daemon.signal.aborted ? interrupted(daemon.signal) : error;
   });
-  const worker = await Worker.open(start);
+  const worker = new Worker(start);
   await using operators = await daemon.serveOperators((request) =>
     answerOperator(request, { worker, clock: systemClock, version: VERSION })
   );

@@ -1,10 +1,11 @@
 import type { ErrorCode } from "../base/errors.ts";
 import { formatTime } from "../base/time.ts";
 import type { Certificate } from "../pki/certificate.ts";
-import type { ChainVerdict } from "../pki/chain.ts";
+import type { ChainRefusal, ChainVerdict } from "../pki/chain.ts";
 import { type Role, roleOf } from "../pki/profile.ts";
 import { acceptedAs, type NodeRecord } from "./node.ts";
 import type { RemovedNode } from "./removed_node.ts";
+import { mayRecover } from "./root_views.ts";
 
 /** Everything that the decision who a peer is may look at. */
 export interface AdmissionCase {
@@ -12,6 +13,10 @@ export interface AdmissionCase {
   readonly leaf?: Certificate;
   /** Verdict on the presented chain, against the current anchors. */
   readonly chain?: ChainVerdict;
+  /** The same, against roots that were dropped; absent: not looked at. */
+  readonly dropped?: ChainVerdict;
+  /** Key ids of roots that were cut off. */
+  readonly compromised?: readonly string[];
   readonly clusterId: string;
   /** Record of the node that the leaf names, if there is one. */
   readonly node?: NodeRecord;
@@ -25,13 +30,7 @@ export interface AdmissionCase {
 export type Peer =
   | { readonly kind: "anonymous" }
   | NodePeer
-  | {
-    /** A node of this cluster whose certificate is good for `recover` only. */
-    readonly kind: "recovering";
-    readonly nodeId: string;
-    readonly reason: RecoverableReason;
-    readonly message: string;
-  }
+  | RecoveringPeer
   | {
     readonly kind: "refused";
     readonly code: ErrorCode;
@@ -51,8 +50,26 @@ export interface NodePeer {
   readonly notAfter: number;
 }
 
+/** A node of this cluster whose certificate is good for `recover` only. */
+export interface RecoveringPeer {
+  readonly kind: "recovering";
+  readonly nodeId: string;
+  readonly reason: RecoverableReason;
+  readonly message: string;
+  /** Of the certificate that it presented. */
+  readonly fingerprint: string;
+  /** Its beginning, in milliseconds. */
+  readonly notBefore: number;
+  /** Key id of who issued it; empty when it does not say. */
+  readonly issuerKeyId: string;
+}
+
 /** Why a certificate of a living node is not accepted as it is. */
-export type RecoverableReason = "expired" | "replaced" | "newer-than-store";
+export type RecoverableReason =
+  | "expired"
+  | "dropped-root"
+  | "replaced"
+  | "newer-than-store";
 
 /**
  * What can be said of a leaf's claims without looking at a signature: that it
@@ -86,20 +103,52 @@ export function judgeClaim(
  * nothing, so the chain's verdict on the version comes before everything else.
  */
 export function judgePeer(facts: AdmissionCase): Peer {
-  const { leaf, chain } = facts;
+  const { leaf, chain, node, now } = facts;
   if (!leaf || !chain) return { kind: "anonymous" };
   const claim = judgeClaim(leaf, facts);
   if (claim) return claim;
-  if (!chain.ok && !chain.provenIssuer) {
+  if (!chain.ok && !chain.provenIssuer && !isOurs(leaf, facts)) {
     return refuse("unverified-chain", `chain not trusted: ${chain.detail}`);
   }
-  const node = facts.node;
   if (!node) return refuse("unknown-node", unknownNodeText(leaf), leaf);
   const frozen = judgeStanding(node, leaf);
   if (frozen) return frozen;
-  const { now } = facts;
-  if (!chain.ok) return judgeDates(leaf, { chain, now });
-  return judgeRecord(leaf, { node, now });
+  if (chain.ok) return judgeRecord(leaf, { node, now });
+  return isDropped(chain, { leaf, node })
+    ? judgeDropped(leaf, { node, compromised: facts.compromised ?? [] })
+    : judgeDates(leaf, { chain, now });
+}
+
+/**
+ * Whether this cluster issued a certificate that leads to no anchor: it stands
+ * in the record, or a root that was dropped vouches for it.
+ */
+function isOurs(
+  leaf: Certificate,
+  { node, dropped }: Pick<AdmissionCase, "node" | "dropped">,
+): boolean {
+  if (node && isRecorded(node, leaf)) return true;
+  return dropped !== undefined && (dropped.ok || dropped.provenIssuer);
+}
+
+/** Whether a certificate is one of a node's, whatever it is good for now. */
+export function isRecorded(
+  { certificates }: NodeRecord,
+  { fingerprint }: Pick<Certificate, "fingerprint">,
+): boolean {
+  const { current, pending, previous } = certificates;
+  return [current, pending, previous].some((each) =>
+    each?.fingerprint === fingerprint
+  );
+}
+
+/** A cross-signature that has ended leaves a leaf without a root as well. */
+function isDropped(
+  chain: ChainRefusal,
+  { leaf, node }: { readonly leaf: Certificate; readonly node: NodeRecord },
+): boolean {
+  if (!chain.provenIssuer) return true;
+  return chain.reason === "issuer-expired" && isRecorded(node, leaf);
 }
 
 function judgeNames(leaf: Certificate, clusterId: string): Peer | undefined {
@@ -135,23 +184,39 @@ export function whyFrozen({ id, admission }: NodeRecord): string {
 
 function judgeDates(
   leaf: Certificate,
-  { chain, now }: {
-    readonly chain: ChainVerdict & { readonly ok: false };
-    readonly now: number;
-  },
+  { chain, now }: { readonly chain: ChainRefusal; readonly now: number },
 ): Peer {
   const clock = `this manager's clock says ${formatTime(now)}`;
   if (chain.reason === "expired") {
-    return {
-      kind: "recovering",
-      nodeId: leaf.subject.commonName ?? "",
-      reason: "expired",
-      message: `certificate ended at ${formatTime(leaf.notAfter)}; ${clock}`,
-    };
+    const ended = `certificate ended at ${formatTime(leaf.notAfter)}; ${clock}`;
+    return recovering(leaf, { reason: "expired", message: ended });
   }
   const code = chain.reason === "issuer-expired" ? "expired" : "not-yet-valid";
   return refuse(code, `${chain.detail}; ${clock}`, leaf);
 }
+
+/** What stands in the record was issued here: that is the proof. */
+function judgeDropped(
+  leaf: Certificate,
+  { node, compromised }: {
+    readonly node: NodeRecord;
+    readonly compromised: readonly string[];
+  },
+): Peer {
+  const { fingerprint } = leaf;
+  const { current, pending } = node.certificates;
+  const known = [current, pending].find((c) => c?.fingerprint === fingerprint);
+  const issuer = known?.issuerKeyId ?? leaf.authorityKeyId ?? "";
+  if (!mayRecover({ compromised }, issuer)) {
+    return refuse("unverified-chain", CUT_OFF, leaf);
+  }
+  if (!known) return notInRecord(leaf, node);
+  const message = `the root of certificate ${leaf.serial} was replaced`;
+  return recovering(leaf, { reason: "dropped-root", message });
+}
+
+/** Why a certificate under a compromised root is good for nothing. */
+export const CUT_OFF = "the root of the certificate was cut off as compromised";
 
 function judgeRecord(
   leaf: Certificate,
@@ -172,16 +237,35 @@ function judgeRecord(
 
 /** A certificate that verifies but is none of the node's: replaced, or newer than a restored store. */
 function notInRecord(leaf: Certificate, node: NodeRecord): Peer {
-  const { current, pending } = node.certificates;
+  const reason = reasonNotRecorded(leaf, node);
+  const message = reason === "newer-than-store"
+    ? `certificate ${leaf.serial} is newer than any that this store knows of node ${node.id}`
+    : `certificate ${leaf.serial} of node ${node.id} was replaced`;
+  return recovering(leaf, { reason, message });
+}
+
+/** What became of a certificate that is none of its node's. */
+export function reasonNotRecorded(
+  { notBefore }: Pick<Certificate, "notBefore">,
+  { certificates: { current, pending } }: NodeRecord,
+): "replaced" | "newer-than-store" {
   const newest = Math.max(current?.notBefore ?? 0, pending?.notBefore ?? 0);
-  const newer = leaf.notBefore > newest;
+  return notBefore > newest ? "newer-than-store" : "replaced";
+}
+
+function recovering(
+  leaf: Certificate,
+  { reason, message }: Pick<RecoveringPeer, "reason" | "message">,
+): RecoveringPeer {
+  const { subject, fingerprint, notBefore, authorityKeyId = "" } = leaf;
   return {
     kind: "recovering",
-    nodeId: node.id,
-    reason: newer ? "newer-than-store" : "replaced",
-    message: newer
-      ? `certificate ${leaf.serial} is newer than any that this store knows of node ${node.id}`
-      : `certificate ${leaf.serial} of node ${node.id} was replaced`,
+    nodeId: subject.commonName ?? "",
+    reason,
+    message,
+    fingerprint,
+    notBefore,
+    issuerKeyId: authorityKeyId,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Role } from "../pki/profile.ts";
+import type { RecoverableReason } from "./admission.ts";
 import type { NodeDescription } from "./node.ts";
 
 /** Who asked to join, or to recover, and waits for an operator's word. */
@@ -13,6 +14,8 @@ export interface Applicant {
   readonly tokenId?: string;
   readonly description?: NodeDescription;
   readonly address: string;
+  /** What is wrong with the certificate of one that recovers. */
+  readonly reason?: RecoverableReason;
   /** Why it has to wait, for people. */
   readonly why: string;
   readonly at: number;

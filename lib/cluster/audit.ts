@@ -2,6 +2,11 @@
 export interface AuditRecord {
   /** Counts from 1 without gaps. */
   readonly sequence: number;
+  /**
+   * Hash of the entry before, see audit_chain.ts; the store sets it. Absent in
+   * entries of a store that was made before there was a chain.
+   */
+  readonly previous?: string;
   /** Wall clock of the manager, in milliseconds. */
   readonly at: number;
   readonly action:
@@ -35,15 +40,15 @@ export interface AuditRecord {
   readonly why?: string;
 }
 
+/** An entry as it is handed to the store, which gives it its place. */
+export type AuditEntry = Omit<AuditRecord, "sequence" | "previous">;
+
 /** What takes entries: a transaction of the store. */
 export interface AuditTarget {
-  append(log: "audit", entry: Omit<AuditRecord, "sequence">): number;
+  append(log: "audit", entry: AuditEntry): number;
 }
 
 /** Appends an entry, in the transaction of the decision that it records. */
-export function audit(
-  transaction: AuditTarget,
-  entry: Omit<AuditRecord, "sequence">,
-): void {
+export function audit(transaction: AuditTarget, entry: AuditEntry): void {
   transaction.append("audit", entry);
 }

@@ -1,7 +1,10 @@
 import type { Role } from "../pki/profile.ts";
-import { type ClusterRecord, roleOfToken } from "./cluster.ts";
+import type { Applicant } from "./applicant.ts";
+import type { ClusterRecord } from "./cluster.ts";
+import type { CreatedToken } from "./created_token.ts";
 import type { CertificateRecord, NodeRecord } from "./node.ts";
 import type { RedemptionRecord } from "./redemption.ts";
+import { type TokenFacts, tokenFacts, type TokenState } from "./tokens.ts";
 
 /** How long a repeated join is answered after the node was seen, in milliseconds. */
 const JOIN_REPEAT_MS = 10 * 60_000;
@@ -10,6 +13,9 @@ const JOIN_REPEAT_MS = 10 * 60_000;
 const MIN_ISSUE_INTERVAL_MS = 1_000;
 /** The same for certificates of a long life; it is a thousandth of the life. */
 const MAX_ISSUE_INTERVAL_MS = 60_000;
+
+/** How much later than asked an authority elsewhere may let a leaf end. */
+const EXTERNAL_SLACK_MS = 61 * 60_000;
 
 /** What issuance does with a request. */
 export type IssuanceDecision =
@@ -23,13 +29,21 @@ export type IssuanceDecision =
   }
   | { readonly kind: "refuse"; readonly code: Refusal; readonly why: string };
 
+/** What is done with a join: it may also have to wait for an operator. */
+export type JoinDecision = IssuanceDecision | {
+  readonly kind: "wait";
+  readonly role: Role;
+};
+
 /** Why nothing is issued. */
 export type Refusal =
   | "token-refused"
+  | "rejected"
   | "key-in-use"
   | "already-joined"
   | "removed"
   | "unknown-node"
+  | "unverified-chain"
   | "suspended"
   | "conflict"
   | "replaced"
@@ -41,11 +55,19 @@ export type Refusal =
 export interface JoinCase {
   readonly cluster: ClusterRecord;
   readonly tokenId: string;
+  /** The token of that id, unless it is a standing one. */
+  readonly created?: CreatedToken;
+  /** What the joiner calls itself. */
+  readonly hostname: string;
+  /** Whoever waits, or waited, with this key. */
+  readonly applicant?: Applicant;
   readonly redemption?: RedemptionRecord;
   /** The node that the redemption names. */
   readonly node?: NodeRecord;
-  /** Id of the node that holds this key now, if any. */
+  /** Id of the node that holds this key now, or did when it was removed. */
   readonly holder?: string;
+  /** Whether that node was removed. */
+  readonly isHolderGone?: boolean;
   /** What would be issued now. */
   readonly issuerKeyId: string;
   /** End of the certificate that would sign, in milliseconds. */
@@ -55,30 +77,79 @@ export interface JoinCase {
 
 /**
  * Decides on a join by token (trust.md §3). The same key with the same token
- * is the same node: a lost answer, a crash or a retry never makes a second.
+ * is the same node: a lost answer, a crash or a retry never makes a second,
+ * and takes no second use, even where the token has ended meanwhile.
  */
-export function decideJoin(facts: JoinCase): IssuanceDecision {
-  const role = roleOfToken(facts.cluster, facts.tokenId);
-  if (!role) return refuse("token-refused", "the token is not valid here");
-  const { redemption, holder } = facts;
-  if (!redemption) {
-    // A key that came by a renewal: no second node may have it.
-    if (holder !== undefined) {
-      return refuse("key-in-use", "the key belongs to a node already");
+export function decideJoin(facts: JoinCase): JoinDecision {
+  const token = tokenFacts(facts);
+  if (!token) return refuse("token-refused", "the token is not valid here");
+  const { redemption, holder, applicant } = facts;
+  if (applicant?.verdict === "rejected") {
+    return refuse("rejected", "an operator rejected this machine");
+  }
+  const { role, state } = token;
+  if (state === "revoked" || state === "disabled") return ended(state);
+  if (redemption) {
+    if (redemption.tokenId !== facts.tokenId || redemption.role !== role) {
+      return refuse("key-in-use", "the key was used with another token");
     }
-    return { kind: "issue", role };
+    return decideRepeat(facts, facts.node);
   }
-  if (redemption.tokenId !== facts.tokenId || redemption.role !== role) {
-    return refuse("key-in-use", "the key was used with another token");
+  // A key that came by a renewal: no second node may have it.
+  if (holder !== undefined) {
+    return facts.isHolderGone
+      ? refuse("removed", GONE)
+      : refuse("key-in-use", "the key belongs to a node already");
   }
-  return decideRepeat(facts, facts.node);
+  return applicant
+    ? decideApplicant(facts, applicant, token)
+    : decideNew(facts, token);
 }
+
+/** Who asked in time is let in although the token has expired since. */
+function decideApplicant(
+  { cluster, tokenId }: JoinCase,
+  { kind, verdict, nodeId, tokenId: came }: Applicant,
+  { role, state }: TokenFacts,
+): JoinDecision {
+  if (kind !== "join" || came !== tokenId) {
+    return refuse("key-in-use", "the key was used for another request");
+  }
+  if (state === "used-up") return ended(state);
+  const wait = cluster.requireApproval && verdict === undefined;
+  return wait ? { kind: "wait", role } : { kind: "issue", role, nodeId };
+}
+
+function decideNew(
+  { cluster, hostname }: JoinCase,
+  { role, state, name }: TokenFacts,
+): JoinDecision {
+  if (state !== "active") return ended(state);
+  if (name !== undefined && name !== hostname) {
+    const why = `the token is for a machine called "${name}" only`;
+    return refuse("token-refused", why);
+  }
+  return { kind: cluster.requireApproval ? "wait" : "issue", role };
+}
+
+const ENDED: Readonly<Record<Exclude<TokenState, "active">, string>> = {
+  "disabled": "joining by the standing token of this role is disabled",
+  "revoked": "the token was revoked",
+  "expired": "the token has expired",
+  "used-up": "the token is used up",
+};
+
+function ended(state: keyof typeof ENDED): IssuanceDecision {
+  return refuse("token-refused", ENDED[state]);
+}
+
+const GONE = "the key belongs to a removed node";
 
 function decideRepeat(
   facts: JoinCase,
   node: NodeRecord | undefined,
 ): IssuanceDecision {
-  if (!node) return refuse("removed", "the key belongs to a removed node");
+  if (!node) return refuse("removed", GONE);
   const { cluster, issuerKeyId, issuerEnds, now, redemption } = facts;
   const spki = redemption?.spki ?? "";
   const seenFor = now - (node.firstSeen ?? now);
@@ -143,7 +214,7 @@ export function decideRenewal(facts: RenewalCase): IssuanceDecision {
 }
 
 /** A rotation asks for the next certificate whenever it likes. */
-function isTooSoon(facts: RenewalCase, node: NodeRecord): boolean {
+export function isTooSoon(facts: RenewalCase, node: NodeRecord): boolean {
   const { pending, current } = node.certificates;
   const newest = pending ?? current;
   if (newest && newest.issuerKeyId !== facts.issuerKeyId) return false;
@@ -189,11 +260,12 @@ function storedFor(
   const { pending, current } = node.certificates;
   const known = [pending, current].find((c) => c?.spki === facts.spki);
   if (!known) return undefined;
+  const { leafLifeMs, root } = facts.cluster;
   const life = known.notAfter - known.issuedAt;
   const fresh = facts.now < known.issuedAt + life / 2;
   const same = known.role === node.role &&
     known.issuerKeyId === facts.issuerKeyId &&
-    life <= facts.cluster.leafLifeMs;
+    life <= leafLifeMs + (root.external ? EXTERNAL_SLACK_MS : 0);
   return fresh && same ? known : undefined;
 }
 

@@ -1,22 +1,46 @@
 import type { ErrorCode, Verdict } from "../base/errors.ts";
 import type { Role } from "../pki/profile.ts";
+import type { TokenState } from "./tokens.ts";
+import type { RotationPhase } from "./root_record.ts";
+import type { Straggler } from "./rotation_progress.ts";
 
 // What a running node answers to its operator, as JSON over HTTP on the unix
 // socket in its state directory. Times are ISO 8601 in UTC, digests
 // `sha256:<hex>`, fingerprints and serials lower-case hex. Fields may be added;
 // a client ignores those that it does not know.
 //
-//   GET /v1/status            ManagerStatus | WorkerStatus
+//   GET /v1/status            ManagerStatus | WorkerStatus | LockedStatus
 //   GET /v1/nodes             NodeSummary[]
 //   GET /v1/nodes/<id>        NodeDetail; the id may be a unique prefix
+//   GET /v1/applicants        ApplicantSummary[]
+//   GET /v1/tokens            TokenLine[]
 //   GET /v1/tokens/<role>     TokenSummary
+//   GET /v1/cluster           ClusterSummary
 //   GET /v1/ca                CaSummary
+//   GET /v1/ca/status         RotationSummary
 //   GET /v1/denylist          DeniedSummary[]
+//   GET /v1/audit             AuditSummary
 //
 //   POST /v1/nodes/remove     { id, force }
 //   POST /v1/nodes/suspend    { id }; also resume, promote, demote
 //   POST /v1/nodes/renew      { ids, all }
+//   POST /v1/nodes/accept     { id, fingerprint? }; also reject
+//   POST /v1/nodes/accept-newer {}: { accepted: ids, several: ids }
+//   POST /v1/tokens/create    { role, lifeMs, uses, name? }: CreatedTokenSummary
+//   POST /v1/tokens/rotate    { role }: RotatedTokenSummary; also disable
+//   POST /v1/tokens/revoke    { id }
+//   POST /v1/cluster/update   some of SettingChanges: ClusterSummary
+//   POST /v1/ca/rotate        { deadlineMs?, quorum? }; also abort, finish: {}
+//   POST /v1/audit/page       { after }: AuditRecord[], as they are hashed
+//   POST /v1/audit/next       { after }: the same, as soon as there are any
+//   POST /v1/ca/rehearse      {}: RehearsalSummary
+//   POST /v1/ca/cut-off       { cutAll }: CutSummary
 //   POST /v1/leave            {}; on a worker
+//   POST /v1/unlock           { unlockKey }; on a locked manager
+//   POST /v1/autolock/offer   {}: a new unlock key, which does not count yet
+//   POST /v1/autolock/lock    { unlockKey }: from now on it counts
+//   POST /v1/autolock/key     {}: the one that counts
+//   POST /v1/autolock/off     {}
 //
 // An answer other than 2xx has an ErrorBody.
 
@@ -65,6 +89,8 @@ export interface NodeDetail extends NodeSummary {
   readonly os: string;
   readonly arch: string;
   readonly createdAt: string;
+  /** Head of the audit log that the node keeps, as it says in its session. */
+  readonly auditHead?: HeadSummary;
   /** Issued and not presented yet. */
   readonly pending?: CertificateSummary;
   /** Replaced and still accepted, until then. */
@@ -104,6 +130,18 @@ interface NodeStatusFacts {
   readonly managers: readonly string[];
 }
 
+/** How a node comes back whose certificate is not good any more. */
+export interface RecoverySummary {
+  /** What is wrong with the certificate, such as `expired`. */
+  readonly reason: string;
+  /** Asking by itself, or waiting for an operator. */
+  readonly state: "asking" | "pending";
+  /** Of the new key (SubjectPublicKeyInfo), lower-case hex; while pending. */
+  readonly fingerprint?: string;
+  /** Of the last failure. */
+  readonly lastError?: string;
+}
+
 /** `status` on a worker. */
 export interface WorkerStatus extends NodeStatusFacts {
   readonly role: "worker";
@@ -114,6 +152,12 @@ export interface WorkerStatus extends NodeStatusFacts {
   readonly since?: string;
   /** Why it has no session. */
   readonly lastError?: string;
+  /** Of a node whose certificate is not good any more. */
+  readonly recovery?: RecoverySummary;
+  /** Newest head of its manager's audit log that it keeps. */
+  readonly auditHead?: HeadSummary;
+  /** What a manager said that its log cannot say, in a sentence. */
+  readonly auditAlarm?: string;
 }
 
 /** `status` on a manager. */
@@ -126,13 +170,90 @@ export interface ManagerStatus extends NodeStatusFacts {
   readonly drill: boolean;
   /** How many nodes there are, by status; statuses without any may be absent. */
   readonly nodes: Readonly<Partial<Record<NodeStatus, number>>>;
+  /** Whether a start needs the unlock key. */
+  readonly autolock?: boolean;
   /** What an operator should see to, in sentences. */
   readonly alarms: readonly string[];
+}
+
+/** `status` on a manager that waits for its unlock key. */
+export interface LockedStatus {
+  readonly role: "manager";
+  readonly state: "locked";
+  readonly since: string;
+  readonly version: string;
+  /** Version of the unlock key that is wanted. */
+  readonly keyVersion: number;
 }
 
 /** The standing join token of a role. A secret. */
 export interface TokenSummary {
   readonly token: string;
+}
+
+/** A line of `token ls`: everything but the secret. */
+export interface TokenLine {
+  readonly id: string;
+  readonly kind: "standing" | "created";
+  readonly role: Role;
+  readonly state: TokenState;
+  readonly createdAt: string;
+  /** Absent: for ever. */
+  readonly expiresAt?: string;
+  /** Absent: without end. */
+  readonly usesLeft?: number;
+  /** Host name that the node must have; absent: any. */
+  readonly name?: string;
+}
+
+/** A token that was just made. `token` is a secret, and told only here. */
+export interface CreatedTokenSummary {
+  readonly id: string;
+  readonly token: string;
+  readonly role: Role;
+  readonly expiresAt: string;
+  readonly usesLeft: number;
+  readonly name?: string;
+}
+
+/** A standing token that was just made. `token` is a secret. */
+export interface RotatedTokenSummary {
+  readonly id: string;
+  readonly token: string;
+  readonly role: Role;
+}
+
+/** A line of `node ls --pending`: who waits for an operator's word. */
+export interface ApplicantSummary {
+  /** Id of the node that it becomes, or is again. */
+  readonly id: string;
+  /** SHA-256 of its key (SubjectPublicKeyInfo), lower-case hex. */
+  readonly fingerprint: string;
+  readonly kind: "join" | "recover";
+  /** `accepted`: it has not come back for its certificate yet. */
+  readonly state: "waiting" | "accepted";
+  readonly role: Role;
+  readonly hostname: string;
+  readonly address: string;
+  /** Id of the token that it came with. */
+  readonly token?: string;
+  readonly since: string;
+  readonly why: string;
+}
+
+/** The cluster and its settings. Settings may be added. */
+export interface ClusterSummary {
+  readonly id: string;
+  readonly createdAt: string;
+  readonly drill: boolean;
+  readonly managers: readonly string[];
+  /** Life of the next certificates, in milliseconds. */
+  readonly certExpiryMs: number;
+  readonly requireApproval: boolean;
+  /** How long after its end a certificate brings a node back; 0: never. */
+  readonly recoveryWindowMs: number;
+  /** How often in 90 days. */
+  readonly recoveryLimit: number;
 }
 
 /** The authority of the cluster. */
@@ -144,6 +265,43 @@ export interface CaSummary {
   readonly generation?: number;
 }
 
+/** Where the rotation of the root stands: `ca status`. */
+export interface RotationSummary {
+  readonly phase: "stable" | RotationPhase;
+  /** Of the rotation; absent while there is none. */
+  readonly id?: string;
+  /** Digest of the root that stays until the rotation ends. */
+  readonly root: string;
+  /** Digest of the root that is to come. */
+  readonly target?: string;
+  readonly done: number;
+  readonly total: number;
+  readonly stragglers: readonly Straggler[];
+  readonly startedAt?: string;
+  readonly deadline?: string;
+}
+
+/** What `ca rotate --dry-run` came to. */
+export interface RehearsalSummary {
+  /** Why no rotation can begin at all. */
+  readonly obstacle?: string;
+  /** Connected nodes whose renewal would go well. */
+  readonly ready: number;
+  readonly problems: readonly Straggler[];
+  /** Ids of nodes that are not connected. */
+  readonly absent: readonly string[];
+}
+
+/** Whom `ca rotate --compromised` reached. */
+export interface CutSummary {
+  /** Digest of the new root. */
+  readonly root: string;
+  /** Ids of nodes that were connected. */
+  readonly carried: readonly string[];
+  /** Ids of all others: they have to join again. */
+  readonly left: readonly string[];
+}
+
 /** A line of `denylist ls`. */
 export interface DeniedSummary {
   readonly serial: string;
@@ -152,6 +310,26 @@ export interface DeniedSummary {
   /** The certificate's own end. */
   readonly until: string;
   readonly reason: "superseded" | "removed";
+}
+
+/** A signed head of the audit log: the hash of an entry, see docs/trust.md. */
+export interface HeadSummary {
+  readonly sequence: number;
+  readonly hash: string;
+  readonly at: string;
+  /** Id of the manager's node. */
+  readonly manager: string;
+  /** DER, base64. */
+  readonly certificate: string;
+  readonly signature: string;
+}
+
+/** Where the audit log ends. */
+export interface AuditSummary {
+  /** Number of the newest entry. */
+  readonly last: number;
+  /** The newest head that was signed. */
+  readonly head?: HeadSummary;
 }
 
 /** Why a request was refused. */

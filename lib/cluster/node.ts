@@ -66,6 +66,8 @@ export interface NodeRecord {
    * moment on at which it is sent another bundle, until it says so again.
    */
   readonly trusts?: string;
+  /** When it came back with a certificate that had ended; the newest last. */
+  readonly recoveries?: readonly number[];
 }
 
 /**

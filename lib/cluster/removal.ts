@@ -71,7 +71,9 @@ export function removeNode(tx: Transaction, removal: Removal): boolean {
     spkis: [...new Set(certificates.map(({ spki }) => spki))],
     until: Math.max(at, ...ends) + REMEMBERED,
   });
-  audit(tx, { at, action: "removed", node: nodeId, by, why });
+  const { serial } = node.certificates.current ?? {};
+  const entry = { at, action: "removed", node: nodeId, by, why } as const;
+  audit(tx, { ...entry, ...(serial !== undefined && { serial }) });
   return true;
 }
 

@@ -12,23 +12,58 @@ export interface RootFacts {
   readonly notAfter: number;
 }
 
-/** A root certificate of the cluster, with its sealed key. */
+/**
+ * A root certificate of the cluster, and who signs with its key: this cluster,
+ * or authorities elsewhere.
+ */
 export interface RootRecord {
   /** Starts at 1 and only grows. */
   readonly generation: number;
   /** DER, base64. */
   readonly certificate: string;
-  /** PKCS#8 under the cluster key. */
-  readonly key: SealedValue;
+  /** PKCS#8 under the cluster key; absent when it is not here. */
+  readonly key?: SealedValue;
+  /** Who signs when the key is not here, in the order of trying. */
+  readonly external?: readonly ExternalRecord[];
+  /**
+   * Sent after leaves for who trusts only the top of an imported chain, DER in
+   * base64. Absent: none.
+   */
+  readonly intermediates?: readonly string[];
   /** Absent until a rotation needs them. */
   readonly facts?: RootFacts;
 }
 
-/** A root that a rotation leads to. */
-export interface TargetRoot extends Omit<RootRecord, "key"> {
-  /** Absent once the rotation was aborted: the key is destroyed at once. */
-  readonly key?: SealedValue;
+/** An authority that signs elsewhere. */
+export interface ExternalRecord {
+  readonly protocol: "cfssl";
+  /** Where its API begins. */
+  readonly url: string;
+  /** Its signing profile; absent: its default. */
+  readonly profile?: string;
+  /** PEM of the roots of its HTTPS server; empty for HTTP. */
+  readonly rootsPem: string;
+  /** What authenticates requests, under the cluster key. */
+  readonly authKey?: SealedValue;
+  /** What is shown to its HTTPS server. */
+  readonly identity?: {
+    readonly chainPem: string;
+    /** PEM under the cluster key. */
+    readonly key: SealedValue;
+  };
+}
+
+/**
+ * A root that a rotation leads to. Nobody signs for it once the rotation was
+ * aborted: key and authorities are gone at once.
+ */
+export interface TargetRoot extends RootRecord {
   readonly facts: RootFacts;
+}
+
+/** Whether anybody can sign for a root. */
+export function hasSigner({ key, external }: RootRecord): boolean {
+  return key !== undefined || external !== undefined;
 }
 
 /**

@@ -24,7 +24,8 @@ export function recordSeen(tx: Transaction, seen: Seen): void {
   const { node, superseded } = promotePending(before, at);
   tx.put("node", nodeId, node);
   const { serial } = pending;
-  audit(tx, { at, action: "promoted", node: nodeId, by: nodeId, serial });
+  const why = "it was presented in a handshake";
+  audit(tx, { at, action: "promoted", node: nodeId, by: nodeId, serial, why });
   if (!superseded) return;
   deny(tx, { ...superseded, nodeId, reason: "superseded", deniedAt: at });
 }

@@ -24,10 +24,11 @@ export function changeStanding(
 ): NodeRecord {
   const node = tx.get("node", nodeId);
   if (!node) throw new SwarmdError("not-found", `No node is called ${nodeId}`);
-  const after = changed(node, change, managersOf(tx));
+  const after = changed(node, { change, managers: managersOf(tx) });
   if (after === node) return node;
   tx.put("node", nodeId, after);
-  audit(tx, { at: now, action: ACTIONS[change], node: nodeId, by });
+  const why = WHYS[change];
+  audit(tx, { at: now, action: ACTIONS[change], node: nodeId, by, why });
   return after;
 }
 
@@ -39,10 +40,20 @@ const ACTIONS: Readonly<Record<StandingChange, AuditRecord["action"]>> = {
   worker: "role-changed",
 };
 
+const WHYS: Readonly<Record<StandingChange, string>> = {
+  suspend: "it was active",
+  resume: "it was suspended",
+  accept: "the operator says that it is one machine",
+  manager: "worker to manager",
+  worker: "manager to worker",
+};
+
 function changed(
   node: NodeRecord,
-  change: StandingChange,
-  managers: number,
+  { change, managers }: {
+    readonly change: StandingChange;
+    readonly managers: number;
+  },
 ): NodeRecord {
   const { admission, role, id } = node;
   switch (change) {

@@ -1,4 +1,5 @@
 import type { AuditRecord } from "./audit.ts";
+import type { SignedHead } from "./audit_head.ts";
 import type { ClusterRecord } from "./cluster.ts";
 import type { DeniedRecord } from "./denied.ts";
 import type { NodeRecord } from "./node.ts";
@@ -23,6 +24,8 @@ export interface Records {
   token: CreatedToken;
   /** By SPKI hash: who waits for an operator's word. */
   applicant: Applicant;
+  /** By name of the log: the newest head of it that was signed. */
+  head: SignedHead;
 }
 
 /** The name of a kind of record. */
@@ -30,8 +33,9 @@ export type Kind = keyof Records;
 
 /**
  * Every log, and what an entry of it looks like. Entries are numbered from 1
- * without gaps and never change. A log grows for ever, so that it is not
- * part of what a {@linkcode View} sees; {@linkcode Store.entries} reads it.
+ * without gaps and never change, and each carries the hash of the one before
+ * (audit_chain.ts). A log grows for ever, so that it is not part of what a
+ * {@linkcode View} sees; {@linkcode Store.entries} reads it.
  */
 export interface Logs {
   audit: AuditRecord;
@@ -39,6 +43,9 @@ export interface Logs {
 
 /** The name of a log. */
 export type LogName = keyof Logs;
+
+/** An entry that has no place in its log yet. */
+export type Unplaced<T> = Omit<T, "sequence" | "previous">;
 
 /** A record that was written, or removed, by a commit. */
 export type RecordChange<K extends Kind = Kind> = {
@@ -75,11 +82,12 @@ export interface Transaction extends View {
   /** Removes a record; nothing happens when there is none. */
   remove(kind: Kind, id: string): void;
   /**
-   * Appends an entry to a log and returns its number.
+   * Appends an entry to a log and returns its number. Its link to the entry
+   * before is set when the transaction is committed.
    *
    * @throws {TypeError} when the entry would not survive as JSON
    */
-  append<L extends LogName>(log: L, entry: Omit<Logs[L], "sequence">): number;
+  append<L extends LogName>(log: L, entry: Unplaced<Logs[L]>): number;
 }
 
 /** Most entries that {@linkcode Store.entries} returns at once. */
@@ -129,6 +137,13 @@ export interface Store {
    */
   entries<L extends LogName>(log: L, page: Page): Promise<readonly Logs[L][]>;
   watch(listener: (changes: readonly Change[]) => void): () => void;
+  /**
+   * When it resolves, nothing that was overwritten or removed before the call
+   * is left in the engine's files.
+   *
+   * @throws {SwarmdError} `disk`, or `interrupted` when the store is closed
+   */
+  erase(): Promise<void>;
   /** Waits for the updates under way, then releases the engine. */
   close(): Promise<void>;
 }

@@ -1,5 +1,5 @@
-import { SwarmdError } from "../base/errors.ts";
-import { createPrivateFile } from "./atomic_file.ts";
+import { hasCode, SwarmdError } from "../base/errors.ts";
+import { createPrivateFile, writePrivateFile } from "./atomic_file.ts";
 import { readBoundedText, tooLong } from "./bounded_file.ts";
 import { damagedState, diskError } from "./disk_error.ts";
 
@@ -39,6 +39,16 @@ export function createSecretFile(path: string, text: string): Promise<void> {
 }
 
 /**
+ * Replaces a file (0600) that holds a secret: whatever happens, the old text or
+ * the new one is there.
+ *
+ * @throws {SwarmdError} `disk`
+ */
+export function replaceSecretFile(path: string, text: string): Promise<void> {
+  return writePrivateFile(path, text);
+}
+
+/**
  * The join token in a file: its first line, without white space around it. The
  * file may be a pipe, and may be readable by others, as mounted secrets are.
  *
@@ -54,6 +64,24 @@ export async function readTokenFile(path: string): Promise<string> {
     return token;
   } catch (cause) {
     throw diskError("read", path, { cause });
+  }
+}
+
+/**
+ * The unlock key in a file, as {@linkcode readTokenFile} reads a token.
+ *
+ * @throws {SwarmdError} `disk`, or `unlock-refused` for what is no key
+ */
+export async function readUnlockKeyFile(path: string): Promise<string> {
+  try {
+    return await readTokenFile(path);
+  } catch (error) {
+    if (!hasCode(error, "token-malformed")) throw error;
+    throw new SwarmdError(
+      "unlock-refused",
+      `Cannot read the unlock key from "${path}": its first line is empty, or it is too long`,
+      { verdict: "stop", data: { path, reason: "malformed" } },
+    );
   }
 }
 

@@ -10,7 +10,7 @@ const STAGED_KEY_FILE = "next.key.json";
  */
 export interface StagedKey {
   readonly keyPem: string;
-  readonly purpose: "join" | "renew";
+  readonly purpose: "join" | "renew" | "recover";
   /** When the key was made, in milliseconds since 1970-01-01 UTC. */
   readonly createdAt: number;
   /** What the key belongs to (token, root, machine …), each as text. */
@@ -64,7 +64,7 @@ function isStagedKey(value: unknown): value is StagedKey {
   if (!isRecord(value) || !isRecord(value.binding)) return false;
   const { keyPem, purpose, createdAt, binding } = value;
   return typeof keyPem === "string" && keyPem !== "" &&
-    (purpose === "join" || purpose === "renew") &&
+    (purpose === "join" || purpose === "renew" || purpose === "recover") &&
     Number.isSafeInteger(createdAt) &&
     Object.values(binding).every((fact) => typeof fact === "string");
 }

@@ -11,9 +11,9 @@ import type { NodeRecord } from "../cluster/node.ts";
 import { CLUSTER, type Store } from "../cluster/store.ts";
 import type { Bytes } from "../base/bytes.ts";
 import type { Crypto } from "../pki/crypto.ts";
+import { type AuthoritySource, makeRoot } from "./authority_source.ts";
 import { tokenId, tokenKey } from "../pki/join_token.ts";
 import type { Role } from "../pki/profile.ts";
-import { createRoot } from "../pki/root.ts";
 import { sealValue } from "../pki/sealed.ts";
 
 /** What a new cluster is made from. */
@@ -28,6 +28,14 @@ export interface ClusterPlan {
   readonly drill: boolean;
   /** Default: 5 s. */
   readonly heartbeatMs?: number;
+  /** Who is to sign. Absent: a new root. */
+  readonly source?: AuthoritySource;
+}
+
+/** What a standing token is made with. */
+export interface TokenPlan
+  extends Pick<ClusterPlan, "crypto" | "random" | "now"> {
+  readonly key: { readonly version: number; readonly key: Bytes };
 }
 
 /**
@@ -60,7 +68,12 @@ export async function makeCluster(
 }
 
 async function planCluster(plan: ClusterPlan): Promise<ClusterRecord> {
-  const root = await makeRoot(plan);
+  const key = { version: CLUSTER_KEY_VERSION, key: plan.clusterKey };
+  const { record: root } = await makeRoot({
+    ...plan,
+    sealing: key,
+    generation: 1,
+  });
   return {
     id: newId(plan.random),
     createdAt: plan.now,
@@ -69,47 +82,25 @@ async function planCluster(plan: ClusterPlan): Promise<ClusterRecord> {
     heartbeatMs: plan.heartbeatMs ?? DEFAULT_HEARTBEAT_MS,
     root,
     tokens: {
-      worker: await makeToken(plan, "worker"),
-      manager: await makeToken(plan, "manager"),
+      worker: await makeStandingToken({ ...plan, key }, "worker"),
+      manager: await makeStandingToken({ ...plan, key }, "manager"),
     },
     managers: [],
   };
 }
 
-async function makeRoot(plan: ClusterPlan): Promise<ClusterRecord["root"]> {
-  const { crypto, random, now } = plan;
-  const key = await crypto.generateKey();
-  const generation = 1;
-  const der = await createRoot(crypto, { random, now, generation, key });
-  const sealed = await sealValue(crypto, {
-    key: { version: CLUSTER_KEY_VERSION, key: plan.clusterKey },
-    name: rootKeyName(generation),
-    data: await crypto.exportPkcs8(key.privateKey),
-  });
-  return { generation, certificate: toBase64(der), key: sealed };
-}
-
-async function makeToken(
-  plan: ClusterPlan,
+/** Makes a standing token of a role, sealed under a cluster key. */
+export async function makeStandingToken(
+  { crypto, random, now: createdAt, key }: TokenPlan,
   role: Role,
 ): Promise<StandingToken> {
-  const { crypto } = plan;
-  const secret = plan.random.bytes(16);
+  const data = random.bytes(16);
   return {
-    id: await tokenId(crypto, secret),
-    key: toBase64(await tokenKey(crypto, secret)),
-    secret: await sealValue(crypto, {
-      key: { version: CLUSTER_KEY_VERSION, key: plan.clusterKey },
-      name: tokenName(role),
-      data: secret,
-    }),
-    createdAt: plan.now,
+    id: await tokenId(crypto, data),
+    key: toBase64(await tokenKey(crypto, data)),
+    secret: await sealValue(crypto, { key, name: tokenName(role), data }),
+    createdAt,
   };
-}
-
-/** What the root key of a generation is called when it is sealed. */
-export function rootKeyName(generation: number): string {
-  return `root-key/${generation}`;
 }
 
 /** What the standing token of a role is called when it is sealed. */

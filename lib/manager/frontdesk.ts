@@ -1,10 +1,16 @@
 import type { Bytes } from "../base/bytes.ts";
-import { describeError, hasCode, SwarmdError } from "../base/errors.ts";
+import {
+  describeError,
+  type ErrorCode,
+  hasCode,
+  SwarmdError,
+} from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { LogThrottle } from "../base/log_throttle.ts";
 import type { Random } from "../base/random.ts";
 import type { Clock } from "../base/time.ts";
 import { type NodePeer, type Peer, whyFrozen } from "../cluster/admission.ts";
+import type { SignedHead } from "../cluster/audit_head.ts";
 import { nextBeat } from "../cluster/liveness.ts";
 import { acceptedAs } from "../cluster/node.ts";
 import { recordSeen } from "../cluster/seen.ts";
@@ -13,6 +19,7 @@ import { authorize } from "../rpc/authorize.ts";
 import type { Connection, PeerFacts } from "../rpc/connection.ts";
 import { type Method, METHODS, parseAs } from "../rpc/methods.ts";
 import type { HelloResult } from "../rpc/schemas.ts";
+import type { Refusals } from "./refusals.ts";
 import type { Gatekeeper } from "./gatekeeper.ts";
 import type { Handlers, ServedCall } from "./handlers.ts";
 import { mustCluster } from "./records.ts";
@@ -33,8 +40,13 @@ export interface FrontdeskParts {
   readonly version: string;
   /** Id of this manager's node. */
   readonly nodeId: string;
+  /** Is told of every session that opens or goes on. */
+  readonly opened?: (nodeId: string) => void;
+  readonly refusals: Refusals;
   /** SHA-256 of the certificate that new handshakes get, lower-case hex. */
   leafFingerprint(): string;
+  /** What sessions are told of the audit log. */
+  auditHead(): SignedHead | undefined;
 }
 
 /** What came in a session and is for the manager itself. */
@@ -140,9 +152,14 @@ export class Frontdesk implements Desk {
         "Cannot open a session: the certificate was replaced",
       );
     }
-    if (peer.certificate === "pending") await this.#seen(peer);
+    await this.#seen(peer, wanted.trusts);
     const { nodeId } = peer;
     return await this.sessions.open(carrier, nodeId, wanted);
+  }
+
+  /** A session lives on a connection now, and can be written to. */
+  attached(nodeId: string): void {
+    this.#parts.opened?.(nodeId);
   }
 
   /** A call of a connection that has no session. */
@@ -162,6 +179,20 @@ export class Frontdesk implements Desk {
     const nextMs = nextBeat(cluster.heartbeatMs, this.#parts.random);
     const { connection } = session;
     if (connection) pushOn(connection.connection, "heartbeat", { now, nextMs });
+    this.#tellHead(session);
+  }
+
+  /** All at once, before they end: the next beat is for another process. */
+  tellHeads(): void {
+    for (const session of this.sessions) this.#tellHead(session);
+  }
+
+  /** With a beat, so that a fleet is not told in the same moment. */
+  #tellHead(session: NodeSession): void {
+    const head = this.#parts.auditHead();
+    if (!head || head.sequence === session.toldHead || !session.roomy) return;
+    session.toldHead = head.sequence;
+    session.push("audit.head", head);
   }
 
   /** Nothing is heard of this connection any more. */
@@ -183,6 +214,7 @@ export class Frontdesk implements Desk {
     const broke = hasCode(error, "timed-out", "session-ended", "bad-frame");
     if (!broke) this.#refusals++;
     const { peer } = connection;
+    this.#note(connection, error);
     this.#throttle.warn("Connection refused", {
       code: error.code,
       why: describeError(error),
@@ -218,6 +250,15 @@ export class Frontdesk implements Desk {
     this.#connections.set(nodeId, open);
     // The record may have changed while the chain was verified.
     this.#rejudge(nodeId);
+  }
+
+  /** Of those who proved who they are: what a leaf claims may be made up. */
+  #note({ peer, connection }: NodeConnection, error: SwarmdError): void {
+    const by = connection.facts.remote.host;
+    const proven = peer.kind === "recovering" ||
+      (peer.kind === "refused" && PROVEN.has(peer.code));
+    if (!proven || peer.nodeId === undefined) return;
+    this.#parts.refusals.note({ node: peer.nodeId, by, error });
   }
 
   #tellManagers(change: Extract<Change, { kind: "cluster" }>): void {
@@ -257,10 +298,23 @@ export class Frontdesk implements Desk {
     return { ...peer, certificate, role };
   }
 
-  /** A connection presented `pending`: it becomes `current`, durably. */
-  async #seen(peer: NodePeer): Promise<void> {
+  /**
+   * A connection presented `pending`: it becomes `current`. And what its node
+   * trusts was said on a connection that was verified with just that. Both
+   * durably, before anything is answered.
+   */
+  async #seen(peer: NodePeer, trusts: string | undefined): Promise<void> {
+    const { store } = this.#parts;
+    const { nodeId } = peer;
+    const known = store.view((view) => view.get("node", nodeId)?.trusts);
+    const isNew = trusts !== undefined && trusts !== known;
+    if (peer.certificate !== "pending" && !isNew) return;
     const seen = { ...peer, now: this.clock.now() };
-    await this.#parts.store.update((tx) => recordSeen(tx, seen));
+    await store.update((tx) => {
+      recordSeen(tx, seen);
+      const node = tx.get("node", nodeId);
+      if (node && isNew) tx.put("node", nodeId, { ...node, trusts });
+    });
   }
 
   #serve(
@@ -302,11 +356,31 @@ export class Frontdesk implements Desk {
     if (!connection || !peer) {
       throw new SwarmdError("session-ended", "The session has no connection");
     }
-    const method = authorize(peer, name);
     const address = connection.connection.facts.remote.host;
+    const method = this.#authorize(peer, { name, address });
     return { peer, method, address };
   }
+
+  #authorize(
+    peer: NodePeer,
+    { name, address: by }: { readonly name: string; readonly address: string },
+  ): Method {
+    try {
+      return authorize(peer, name);
+    } catch (error) {
+      this.#parts.refusals.note({ node: peer.nodeId, by, error });
+      throw error;
+    }
+  }
 }
+
+/** Said only after the chain was verified, see `judgePeer`. */
+const PROVEN: ReadonlySet<ErrorCode> = new Set([
+  "suspended",
+  "conflict",
+  "expired",
+  "not-yet-valid",
+]);
 
 function cut(
   code: "removed" | "suspended" | "conflict" | "expired" | "replaced",

@@ -2,15 +2,21 @@ import type { Bytes } from "../base/bytes.ts";
 import type { Clock } from "../base/time.ts";
 import {
   type AdmissionCase,
+  isRecorded,
   judgeClaim,
   judgePeer,
   type Peer,
 } from "../cluster/admission.ts";
 import type { Store } from "../cluster/store.ts";
 import { type Certificate, readCertificate } from "../pki/certificate.ts";
-import { type ChainVerdict, verifyChain } from "../pki/chain.ts";
+import {
+  type ChainReason,
+  type ChainVerdict,
+  verifyChain,
+} from "../pki/chain.ts";
 import type { Crypto } from "../pki/crypto.ts";
 import type { PeerFacts } from "../rpc/connection.ts";
+import type { Authorities, OpenAnchors } from "./authorities.ts";
 import { mustCluster } from "./records.ts";
 
 /** Most certificates that a peer may present. */
@@ -18,22 +24,25 @@ const MAX_PRESENTED = 4;
 /** Verdicts kept; the oldest goes first. A verdict takes about 2 KB. */
 const MAX_VERDICTS = 4_096;
 
+/** Of chains that may lead to another root than those of now. */
+const ELSEWHERE: ReadonlySet<ChainReason> = new Set([
+  "untrusted",
+  "bad-signature",
+]);
+
 /** What the gatekeeper works with. */
 export interface GatekeeperParts {
   readonly store: Store;
   readonly crypto: Crypto;
   readonly clock: Clock;
-  /** The certificates that leaves must chain to, now. */
-  anchors(): readonly Certificate[];
-  /** The cluster's own cross-signed certificates, to complete paths. */
-  intermediates(): readonly Certificate[];
+  readonly authorities: Pick<Authorities, "anchors">;
 }
 
 interface Known {
   readonly verdict: ChainVerdict & { readonly ok: true };
   /** The latest beginning in the path, in milliseconds. */
   readonly validFrom: number;
-  readonly anchors: readonly Certificate[];
+  readonly anchors: OpenAnchors;
 }
 
 /**
@@ -74,21 +83,48 @@ export class Gatekeeper {
     if (!leaf) return { kind: "anonymous" };
     const claim = judgeClaim(leaf, this.#known(leaf));
     if (claim) return claim;
-    const chain = await this.#verify([leaf, ...others]);
-    return judgePeer({ leaf, chain, now: clock.now(), ...this.#known(leaf) });
+    const presentedChain = [leaf, ...others];
+    const chain = await this.#verify(presentedChain);
+    const dropped = await this.#verifyDropped(presentedChain, chain);
+    return judgePeer({
+      ...{ leaf, chain, now: clock.now() },
+      ...(dropped && { dropped }),
+      ...this.#known(leaf),
+    });
+  }
+
+  /** Whether a root that was replaced vouches for what the record does not know. */
+  async #verifyDropped(
+    presented: readonly Certificate[],
+    chain: ChainVerdict,
+  ): Promise<ChainVerdict | undefined> {
+    const { crypto, clock, authorities: { anchors } } = this.#parts;
+    const [leaf] = presented;
+    if (chain.ok || !ELSEWHERE.has(chain.reason) || !leaf) return undefined;
+    const { node } = this.#known(leaf);
+    if (anchors.dropped.length === 0) return undefined;
+    if (!node || isRecorded(node, leaf)) return undefined;
+    return await verifyChain(crypto, {
+      presented,
+      anchors: anchors.dropped,
+      intermediates: anchors.intermediates,
+      usage: "clientAuth",
+      at: clock.now(),
+    });
   }
 
   /** What the store knows of whom a leaf names, now. */
   #known(
     leaf: Certificate,
-  ): Pick<AdmissionCase, "clusterId" | "node" | "removed"> {
+  ): Pick<AdmissionCase, "clusterId" | "compromised" | "node" | "removed"> {
     return this.#parts.store.view((view) => {
       const nodeId = leaf.subject.commonName ?? "";
       const node = view.get("node", nodeId);
       const removed = view.get("removed", nodeId);
-      const clusterId = mustCluster(view).id;
+      const { id: clusterId, compromised = [] } = mustCluster(view);
       return {
         clusterId,
+        compromised,
         ...(node && { node }),
         ...(removed && { removed }),
       };
@@ -98,7 +134,7 @@ export class Gatekeeper {
   async #verify(presented: readonly Certificate[]): Promise<ChainVerdict> {
     const { crypto, clock } = this.#parts;
     const key = presented.map(({ fingerprint }) => fingerprint).join();
-    const anchors = this.#parts.anchors();
+    const { anchors } = this.#parts.authorities;
     const known = this.#verdicts.get(key);
     const at = clock.now();
     if (
@@ -107,8 +143,8 @@ export class Gatekeeper {
     ) return known.verdict;
     const verdict = await verifyChain(crypto, {
       presented,
-      anchors,
-      intermediates: this.#parts.intermediates(),
+      anchors: anchors.roots,
+      intermediates: anchors.intermediates,
       usage: "clientAuth",
       at,
     });

@@ -4,25 +4,30 @@ import type { Clock } from "../base/time.ts";
 import type { NodePeer, Peer } from "../cluster/admission.ts";
 import type { NodeDescription } from "../cluster/node.ts";
 import { removeNode } from "../cluster/removal.ts";
+import type { SuccessionLink } from "../cluster/root_record.ts";
+import { caRootAnswer, successionFrom } from "../cluster/root_views.ts";
 import type { Store } from "../cluster/store.ts";
-import type { Crypto } from "../pki/crypto.ts";
-import { formatDigest, rootDigest } from "../pki/root_digest.ts";
 import type { Method, Params } from "../rpc/methods.ts";
 import type { RegisterParams } from "../rpc/schemas.ts";
 import type { DrillDesk } from "./drill_desk.ts";
 import type { Issuance } from "./issuance.ts";
 import { mustCluster } from "./records.ts";
 import type { NodeSession } from "./node_session.ts";
+import type { Recoveries } from "./recoveries.ts";
+import type { RehearsalDesk } from "./rehearsal.ts";
+import type { Refusals } from "./refusals.ts";
 import type { Tokens } from "./tokens.ts";
 
 /** What handlers work with. */
 export interface HandlerParts {
   readonly clock: Clock;
   readonly store: Store;
-  readonly crypto: Crypto;
   readonly issuance: Issuance;
+  readonly recoveries: Recoveries;
   readonly tokens: Tokens;
   readonly drill: DrillDesk;
+  readonly rehearsal: Pick<RehearsalDesk, "serve" | "told">;
+  readonly refusals: Refusals;
   /** Id of this manager's node. */
   readonly nodeId: string;
 }
@@ -53,10 +58,17 @@ export class Handlers {
       "hello": () => alreadyServed("hello"),
       "heartbeat": () => alreadyServed("heartbeat"),
       "ca.root": (params) => this.#caRoot(params),
+      "ca.succession": (params) => this.#succession(params),
       "join": (params, call) => this.#join(params, call),
+      "recover": (params, call) => this.#recover(params, call),
       "node.register": (params, call) => this.#register(params, call),
       "node.renew": (params, call) => this.#renew(params, call),
+      "node.rehearse": (params, call) =>
+        this.#parts.rehearsal.serve(mustNode(call).nodeId, params),
+      "node.rehearsed": (params, call) =>
+        this.#parts.rehearsal.told(mustNode(call).nodeId, params),
       "node.leave": (_params, call) => this.#leave(call),
+      "audit.kept": (params, call) => this.#kept(params, call),
       "drill.number": (params, call) => this.#drill(params, call),
     };
   }
@@ -74,39 +86,67 @@ export class Handlers {
     else throw new SwarmdError("unknown-method", "This is no drill cluster");
   }
 
-  async #caRoot(params: Params<"ca.root">): Promise<unknown> {
-    const { store, crypto } = this.#parts;
-    const { certificate } = store.view(mustCluster).root;
-    const digest = await rootDigest(crypto, fromBase64(certificate));
-    if (formatDigest(digest) !== params.digest) {
+  #caRoot({ digest }: Params<"ca.root">): unknown {
+    const { store, clock } = this.#parts;
+    const cluster = store.view(mustCluster);
+    const answer = caRootAnswer(cluster, { digest, now: clock.now() });
+    if (!answer) {
       throw new SwarmdError(
         "root-mismatch",
         "This cluster has no root of the digest that the token carries",
         { verdict: "stop" },
       );
     }
-    return { certificate, links: [] };
+    return { certificate: answer.certificate, links: fitting(answer.links) };
+  }
+
+  /** The way from what a node trusts to the present root. */
+  #succession({ digests }: Params<"ca.succession">): unknown {
+    const { store, clock } = this.#parts;
+    const cluster = store.view(mustCluster);
+    const links = successionFrom(cluster, { digests, now: clock.now() });
+    if (links) return { links: fitting(links) };
+    throw new SwarmdError(
+      "root-mismatch",
+      "No succession leads from those roots to the root of this cluster",
+    );
+  }
+
+  async #recover(params: Params<"recover">, call: ServedCall) {
+    const { recoveries, refusals } = this.#parts;
+    const { peer, address: by } = call;
+    if (peer.kind !== "recovering") {
+      throw new SwarmdError("role", "The call needs a certificate that ended");
+    }
+    const csr = fromBase64(params.csr);
+    return await refusals.noting(
+      { node: peer.nodeId, by },
+      () => recoveries.recover({ csr, peer, by }),
+    );
   }
 
   async #join(params: Params<"join">, call: ServedCall): Promise<unknown> {
     // Cheapest and most telling check first: the token, then the signature.
     const tokenId = await this.#parts.tokens.check(params.secret);
-    return await this.#parts.issuance.join({
-      tokenId,
-      csr: fromBase64(params.csr),
-      description: params.description,
-      by: call.address,
-    });
+    const { issuance, refusals } = this.#parts;
+    const { description } = params;
+    const { address: by } = call;
+    const csr = fromBase64(params.csr);
+    return await refusals.noting(
+      { token: tokenId, by },
+      () => issuance.join({ tokenId, csr, description, by }),
+    );
   }
 
   async #renew(params: Params<"node.renew">, call: ServedCall) {
-    const peer = mustNode(call);
-    return await this.#parts.issuance.renew({
-      csr: fromBase64(params.csr),
-      nodeId: peer.nodeId,
-      fingerprint: peer.fingerprint,
-      by: peer.nodeId,
-    });
+    const { nodeId, fingerprint } = mustNode(call);
+    const { issuance, refusals } = this.#parts;
+    const csr = fromBase64(params.csr);
+    const who = { node: nodeId, by: call.address };
+    return await refusals.noting(
+      who,
+      () => issuance.renew({ csr, nodeId, fingerprint, by: nodeId }),
+    );
   }
 
   /** A node that goes by itself is removed like any other. */
@@ -121,6 +161,12 @@ export class Handlers {
     await store.update((tx) =>
       removeNode(tx, { nodeId, by: nodeId, why, now })
     );
+    return {};
+  }
+
+  /** Of another manager's log it says nothing here. */
+  #kept(head: Params<"audit.kept">, call: ServedCall) {
+    if (head.manager === this.#parts.nodeId) mustSession(call).keptHead = head;
     return {};
   }
 
@@ -154,6 +200,19 @@ export class Handlers {
       if (node) tx.put("node", nodeId, { ...node, description, address });
     });
   }
+}
+
+/** Of links, in base64: below the largest frame of a peer that is a stranger. */
+const MAX_LINKS_TEXT = 60_000;
+
+/** As many as go into one answer; who walks them asks from there again. */
+function fitting(links: readonly SuccessionLink[]) {
+  let length = 0;
+  const fits = links.filter(({ root, cross }, i) => {
+    length += root.length + cross.length;
+    return i === 0 || length <= MAX_LINKS_TEXT;
+  });
+  return fits.map(({ root, cross }) => ({ root, cross }));
 }
 
 function alreadyServed(method: string): never {

@@ -7,6 +7,9 @@ import { findGhosts, removeGhost } from "../cluster/ghosts.ts";
 import { dropPrevious } from "../cluster/node.ts";
 import { findForgettable, forgetRemoved } from "../cluster/removal.ts";
 import type { Store } from "../cluster/store.ts";
+import { findEndedTokens } from "../cluster/tokens.ts";
+import { findForgotten } from "../cluster/waiting.ts";
+import type { AuditHeads } from "./audit_heads.ts";
 import type { Frontdesk } from "./frontdesk.ts";
 import { mustCluster } from "./records.ts";
 
@@ -17,6 +20,7 @@ export interface HousekeepingParts {
   readonly store: Store;
   readonly denylist: DenylistIndex;
   readonly desk: Frontdesk;
+  readonly heads: AuditHeads;
 }
 
 /** Time between two looks for what can be forgotten, in milliseconds. */
@@ -63,6 +67,7 @@ export class Housekeeping {
     this.#moveOff();
     await this.#endOverlaps();
     await this.#compact();
+    await this.#parts.heads.round();
   }
 
   /** Whoever was served with an older certificate moves, a few at a time. */
@@ -100,7 +105,7 @@ export class Housekeeping {
     });
   }
 
-  /** Forgets certificates that have ended, and nodes that never came. */
+  /** Forgets what has ended, nodes that never came, and who waited in vain. */
   async #compact(): Promise<void> {
     const { store, denylist: index, clock } = this.#parts;
     if (clock.monotonic() < this.#compactAt) return;
@@ -108,9 +113,13 @@ export class Housekeeping {
     const now = clock.now();
     const ghosts = store.view((view) => findGhosts(view, now));
     const forgotten = store.view((view) => findForgettable(view, now));
+    const tokens = store.view((view) => findEndedTokens(view, now));
+    const applicants = store.view((view) => findForgotten(view, now));
     await store.update((tx) => {
       for (const { id: nodeId } of ghosts) removeGhost(tx, { nodeId, now });
       for (const { id } of forgotten) forgetRemoved(tx, id);
+      for (const { id } of tokens) tx.remove("token", id);
+      for (const { spki } of applicants) tx.remove("applicant", spki);
     });
     await compactDenylist(store, { index, now });
   }

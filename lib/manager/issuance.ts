@@ -1,5 +1,5 @@
 import type { Bytes } from "../base/bytes.ts";
-import { SwarmdError, type Verdict } from "../base/errors.ts";
+import { SwarmdError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { newId, type Random } from "../base/random.ts";
 import type { Clock } from "../base/time.ts";
@@ -8,7 +8,7 @@ import {
   decideJoin,
   decideRenewal,
   type IssuanceDecision,
-  type Refusal,
+  type JoinDecision,
 } from "../cluster/issuance.ts";
 import {
   acceptedAs,
@@ -18,19 +18,33 @@ import {
   withPending,
 } from "../cluster/node.ts";
 import type { Store, Transaction, View } from "../cluster/store.ts";
+import { takeUse } from "../cluster/tokens.ts";
+import {
+  applicantOf,
+  enqueue,
+  listWaiting,
+  retryAfter,
+} from "../cluster/waiting.ts";
 import type { Crypto } from "../pki/crypto.ts";
-import { readCsr } from "../pki/csr.ts";
+import type { Role } from "../pki/profile.ts";
 import type { Signer } from "../pki/signer.ts";
-import type { IssuedResult } from "../rpc/schemas.ts";
+import { readCsr } from "../pki/csr.ts";
+import type {
+  IssuedResult,
+  JoinResult,
+  PendingResult,
+} from "../rpc/schemas.ts";
+import type { Authorities } from "./authorities.ts";
 import { spkiHash } from "./bootstrap.ts";
 import { KeyHolders } from "./key_holders.ts";
 import { mustCluster, mustNode } from "./records.ts";
+import { mustNotWait, refusal, REPLACED } from "./issuance_refusal.ts";
 import { type ManagerNames, signLeaf } from "./sign_leaf.ts";
 
 /** What issuance works with. */
 export interface IssuanceParts {
   readonly store: Store;
-  readonly signer: Signer;
+  readonly authorities: Pick<Authorities, "signerFor">;
   readonly crypto: Crypto;
   readonly clock: Clock;
   readonly random: Random;
@@ -43,7 +57,7 @@ export interface JoinRequest {
   readonly csr: Bytes;
   readonly tokenId: string;
   readonly description: NodeDescription;
-  /** Address of the caller, for the audit log. */
+  /** Address of the caller, for the audit log and for who approves. */
   readonly by: string;
 }
 
@@ -56,18 +70,28 @@ export interface RenewRequest {
   readonly by: string;
 }
 
-/** A request whose key was read and proved. */
-interface Order {
-  readonly csr: Bytes;
+/** A key whose possession a request proves. */
+export interface ProvenKey {
   readonly spki: Bytes;
+  /** SHA-256 of it, lower-case hex. */
   readonly spkiHash: string;
+}
+
+/** A request whose key was read and proved. */
+export interface Order extends ProvenKey {
+  readonly csr: Bytes;
   readonly by: string;
+  /** What it is in the audit log. Default: `issued`. */
+  readonly action?: "recovered";
+  /** What entitles to it, for the audit log. */
+  readonly why?: string;
   decide(view: View): IssuanceDecision;
   /** Puts the certificate into the node's record, making that where needed. */
   record(tx: Transaction, made: Made): void;
 }
 
-interface Made {
+/** A certificate that was signed. */
+export interface Made {
   readonly nodeId: string;
   readonly issued: CertificateRecord;
 }
@@ -98,38 +122,87 @@ export class Issuance {
     this.#holders.close();
   }
 
-  /** @throws {SwarmdError} `csr-refused`, or a {@linkcode Refusal} */
-  async join(request: JoinRequest): Promise<IssuedResult> {
-    const { csr, by } = request;
-    const key = await this.#readKey(csr);
-    return await this.#fulfil({
+  /**
+   * Makes a node, or has it wait for an operator's word.
+   *
+   * @throws {SwarmdError} `csr-refused`, or a `Refusal`
+   */
+  async join(request: JoinRequest): Promise<JoinResult> {
+    const { csr, by, tokenId } = request;
+    const key = await this.readKey(csr);
+    const { spkiHash: spki } = key;
+    const decide = (view: View) =>
+      this.#decideJoin(view, { ...request, ...key });
+    const pending = await this.#wait(decide, { ...request, spki });
+    if (pending) return pending;
+    return await this.fulfil({
       ...key,
       csr,
       by,
-      decide: (view) => this.#decideJoin(view, { ...request, ...key }),
-      record: (tx, made) => {
-        const node = tx.get("node", made.nodeId) ??
-          this.#newNode(request, made);
-        tx.put("node", node.id, withPending(node, made.issued));
-        tx.put("redemption", key.spkiHash, {
-          spki: key.spkiHash,
-          tokenId: request.tokenId,
-          role: node.role,
-          nodeId: node.id,
-          at: node.createdAt,
-        });
-      },
+      why: `token ${tokenId}`,
+      decide: (view) => mustNotWait(decide(view)),
+      record: (tx, made) => this.#recordJoin(tx, { ...request, spki, made }),
     });
   }
 
-  /** @throws {SwarmdError} `csr-refused`, or a {@linkcode Refusal} */
+  /** Has a joiner wait, if that is decided; it is written once. */
+  async #wait(
+    decide: (view: View) => JoinDecision,
+    request: JoinRequest & { readonly spki: string },
+  ): Promise<PendingResult | undefined> {
+    const { store, clock, random } = this.#parts;
+    if (store.view(decide).kind !== "wait") return undefined;
+    const { spki, tokenId, description, by: address } = request;
+    const now = clock.now();
+    const known = store.view((view) => applicantOf(view, { spki, now }));
+    if (known) return this.pending(known.nodeId, now);
+    const nodeId = newId(random);
+    const why = "joiners wait for approval here";
+    const asks = { spki, nodeId, kind: "join", tokenId, why } as const;
+    const placed = await store.update((tx) => {
+      const decision = decide(tx);
+      if (decision.kind !== "wait") return undefined;
+      const present = applicantOf(tx, { spki, now });
+      if (present) return present.nodeId;
+      const { role } = decision;
+      enqueue(tx, { ...asks, role, description, address, at: now });
+      return nodeId;
+    });
+    return placed === undefined ? undefined : this.pending(placed, now);
+  }
+
+  /** What somebody is told who waits, as the node of that id. */
+  pending(node: string, now: number): PendingResult {
+    const waiting = this.#parts.store.view((view) => listWaiting(view, now));
+    const { at = now } = waiting.find(({ nodeId }) => nodeId === node) ?? {};
+    const pace = { waiting: waiting.length, waitedMs: now - at };
+    return { pending: true, node, retryMs: retryAfter(pace) };
+  }
+
+  /** The use is counted, and the place in the queue given up, with the node. */
+  #recordJoin(
+    tx: Transaction,
+    request: JoinRequest & { readonly spki: string; readonly made: Made },
+  ): void {
+    const { spki, tokenId, made } = request;
+    const known = tx.get("node", made.nodeId);
+    if (!known) takeUse(tx, tokenId);
+    const node = known ?? this.#newNode(request, made);
+    tx.put("node", node.id, withPending(node, made.issued));
+    const { role, id: nodeId, createdAt: at } = node;
+    tx.put("redemption", spki, { spki, tokenId, role, nodeId, at });
+    tx.remove("applicant", spki);
+  }
+
+  /** @throws {SwarmdError} `csr-refused`, or a `Refusal` */
   async renew(request: RenewRequest): Promise<IssuedResult> {
     const { csr, by } = request;
-    const key = await this.#readKey(csr);
-    return await this.#fulfil({
+    const key = await this.readKey(csr);
+    return await this.fulfil({
       ...key,
       csr,
       by,
+      why: "renewal",
       decide: (view) => this.#decideRenewal(view, { ...request, ...key }),
       record: (tx, { nodeId, issued }) => {
         tx.put("node", nodeId, withPending(mustNode(tx, nodeId), issued));
@@ -137,14 +210,20 @@ export class Issuance {
     });
   }
 
-  async #readKey(csr: Bytes): Promise<Pick<Order, "spki" | "spkiHash">> {
+  /** @throws {SwarmdError} `csr-refused` */
+  async readKey(csr: Bytes): Promise<ProvenKey> {
     const { crypto } = this.#parts;
     const { spki } = await readCsr(crypto, csr);
     return { spki, spkiHash: await spkiHash(crypto, spki) };
   }
 
-  /** A second request for a key in flight waits; then it finds what is stored. */
-  async #fulfil(order: Order): Promise<IssuedResult> {
+  /**
+   * Carries out what is decided. A second request for a key in flight waits;
+   * then it finds what is stored.
+   *
+   * @throws {SwarmdError} a `Refusal`
+   */
+  async fulfil(order: Order): Promise<IssuedResult> {
     const key = order.spkiHash;
     const before = this.#inFlight.get(key) ?? Promise.resolve();
     const mine = before.catch(() => {}).then(() => this.#decideAndSign(order));
@@ -163,7 +242,9 @@ export class Issuance {
     if (decision.kind === "stored") return this.#stored(decision.certificate);
     const { role } = decision;
     const nodeId = decision.nodeId ?? newId(this.#parts.random);
-    const issued = await signLeaf(this.#parts, { ...order, role, nodeId });
+    const signer = store.view((view) => this.#signerFor(view, decision));
+    const parts = { ...this.#parts, signer };
+    const issued = await signLeaf(parts, { ...order, role, nodeId });
     const made = { nodeId, issued };
     const kept = await store.update((tx) => this.#commit(tx, { order, made }));
     if (kept === made) this.#issued++;
@@ -179,14 +260,18 @@ export class Issuance {
     if (decision.kind === "refuse") throw refusal(decision);
     if (decision.kind === "stored") return this.#stored(decision.certificate);
     const { role, nodeId = made.nodeId } = decision;
-    if (role !== made.issued.role || nodeId !== made.nodeId) {
+    const { issuer } = this.#signerFor(tx, decision);
+    const same = role === made.issued.role && nodeId === made.nodeId &&
+      issuer.subjectKeyId === made.issued.issuerKeyId;
+    if (!same) {
       throw new SwarmdError("too-busy", "Cannot issue: the node just changed");
     }
     order.record(tx, made);
     const { serial, fingerprint, issuedAt: at } = made.issued;
     const { nodeId: node } = made;
-    const entry = { at, action: "issued", node, by: order.by } as const;
-    audit(tx, { ...entry, serial, fingerprint });
+    const { action = "issued", by, why } = order;
+    const entry = { at, action, node, by } as const;
+    audit(tx, { ...entry, serial, fingerprint, ...(why && { why }) });
     return made;
   }
 
@@ -198,17 +283,27 @@ export class Issuance {
 
   #decideJoin(
     view: View,
-    request: Pick<JoinRequest, "tokenId"> & Pick<Order, "spkiHash">,
-  ): IssuanceDecision {
-    const redemption = view.get("redemption", request.spkiHash);
+    { tokenId, spkiHash: spki, description: { hostname } }:
+      & JoinRequest
+      & Pick<Order, "spkiHash">,
+  ): JoinDecision {
+    const redemption = view.get("redemption", spki);
     const node = redemption && view.get("node", redemption.nodeId);
-    const holder = this.#holders.holderOf(request.spkiHash);
+    const holder = this.#holders.holderOf(spki);
+    const circumstances = this.circumstances(view, node);
+    const created = view.get("token", tokenId);
+    const applicant = applicantOf(view, { spki, now: circumstances.now });
     return decideJoin({
-      ...this.#circumstances(view),
-      tokenId: request.tokenId,
+      ...circumstances,
+      ...{ tokenId, hostname },
+      ...(created && { created }),
+      ...(applicant && { applicant }),
       ...(redemption && { redemption }),
       ...(node && { node }),
-      ...(holder !== undefined && { holder }),
+      ...(holder !== undefined && {
+        holder,
+        isHolderGone: view.get("removed", holder) !== undefined,
+      }),
     });
   }
 
@@ -217,9 +312,9 @@ export class Issuance {
     request: RenewRequest & Pick<Order, "spkiHash">,
   ): IssuanceDecision {
     const { nodeId, fingerprint, spkiHash: spki } = request;
-    const circumstances = this.#circumstances(view);
-    const { now } = circumstances;
     const node = view.get("node", nodeId);
+    const circumstances = this.circumstances(view, node);
+    const { now } = circumstances;
     if (node && fingerprint !== undefined) {
       const known = acceptedAs(node, { fingerprint, now });
       if (known !== "current" && known !== "pending") return REPLACED;
@@ -235,12 +330,36 @@ export class Issuance {
     });
   }
 
-  #circumstances(view: View) {
-    const { signer, clock } = this.#parts;
-    const { subjectKeyId: issuerKeyId = "", notAfter: issuerEnds } =
-      signer.issuer;
+  /** Id of the node that holds a key, by the hash of it. */
+  holderOf(spki: string): string | undefined {
+    return this.#holders.holderOf(spki);
+  }
+
+  /** What a decision looks at besides the node itself. */
+  circumstances(view: View, node?: NodeRecord) {
+    const role = node?.role ?? "worker";
+    const { issuer } = this.#signerFor(view, { role, nodeId: node?.id });
+    const { subjectKeyId: issuerKeyId = "", notAfter: issuerEnds } = issuer;
     const cluster = mustCluster(view);
-    return { cluster, issuerKeyId, issuerEnds, now: clock.now() };
+    const now = this.#parts.clock.now();
+    return { cluster, issuerKeyId, issuerEnds, now };
+  }
+
+  /** Who signs is a matter of the rotation's phase, and of what the node trusts. */
+  #signerFor(
+    view: View,
+    { role, nodeId }: {
+      readonly role: Role;
+      readonly nodeId?: string | undefined;
+    },
+  ): Signer {
+    const { authorities, clock } = this.#parts;
+    const trusts = view.get("node", nodeId ?? "")?.trusts;
+    return authorities.signerFor({
+      role,
+      now: clock.now(),
+      ...(trusts !== undefined && { trusts }),
+    });
   }
 
   #newNode(request: JoinRequest, { nodeId, issued }: Made): NodeRecord {
@@ -265,31 +384,4 @@ export class Issuance {
     const now = clock.now();
     return { node, cluster, role, chain: [...chain], issuedAt, now };
   }
-}
-
-const REPLACED: IssuanceDecision = {
-  kind: "refuse",
-  code: "replaced",
-  why: "the caller's certificate was replaced",
-};
-
-/** Of refusals that another try, or another join, can change. */
-const VERDICTS: Readonly<Partial<Record<Refusal, Verdict>>> = {
-  "unknown-node": "rejoin",
-  "too-busy": "retry",
-  "issuer-ending": "retry",
-  "replaced": "retry",
-  "suspended": "retry",
-  "conflict": "retry",
-};
-
-function refusal(
-  decision: { readonly code: Refusal; readonly why: string },
-): SwarmdError {
-  const verdict = VERDICTS[decision.code] ?? "stop";
-  return new SwarmdError(
-    decision.code,
-    `Cannot issue a certificate: ${decision.why}`,
-    { verdict },
-  );
 }

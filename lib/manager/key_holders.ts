@@ -1,9 +1,11 @@
 import type { NodeRecord } from "../cluster/node.ts";
+import type { RemovedNode } from "../cluster/removed_node.ts";
 import type { Change, Store } from "../cluster/store.ts";
 
 /**
- * Which node holds a key, by SPKI hash: an index over the node records, kept
- * by the store's watch. One key never has two ids.
+ * Which node holds a key, or held it when it was removed, by SPKI hash: an
+ * index over the records, kept by the store's watch. One key never has two
+ * ids.
  */
 export class KeyHolders {
   readonly #holders = new Map<string, string>();
@@ -11,6 +13,7 @@ export class KeyHolders {
 
   constructor(store: Store) {
     store.view((view) => {
+      for (const node of view.list("removed")) this.#remember(node);
       for (const node of view.list("node")) this.#add(node);
     });
     this.#unwatch = store.watch((changes) => this.#apply(changes));
@@ -26,10 +29,22 @@ export class KeyHolders {
 
   #apply(changes: readonly Change[]): void {
     for (const change of changes) {
+      if (change.kind === "removed") {
+        if (change.before) this.#forget(change.before);
+        if (change.after) this.#remember(change.after);
+      }
       if (change.kind !== "node") continue;
       if (change.before) this.#drop(change.before);
       if (change.after) this.#add(change.after);
     }
+  }
+
+  #remember({ id, spkis }: RemovedNode): void {
+    for (const spki of spkis) this.#holders.set(spki, id);
+  }
+
+  #forget({ spkis }: RemovedNode): void {
+    for (const spki of spkis) this.#holders.delete(spki);
   }
 
   #add(node: NodeRecord): void {

@@ -25,9 +25,15 @@ import {
   type LocalAnswer,
   type LocalRequest,
 } from "../rpc/local_answer.ts";
+import { autolockActions, type AutolockParts } from "./autolock_actions.ts";
+import { caActions, rotationSummary } from "./ca_actions.ts";
+import { AuditDesk, headSummary } from "./audit_desk.ts";
+import { approvalActions, listApplicants } from "./approval_actions.ts";
+import { clusterActions, summarise } from "./cluster_actions.ts";
 import { findNode } from "./find_node.ts";
 import { nodeActions } from "./node_actions.ts";
 import { mustCluster } from "./records.ts";
+import { listTokens, tokenActions } from "./token_actions.ts";
 import type { Manager } from "./manager.ts";
 
 /** What the operator's API looks at. */
@@ -37,6 +43,8 @@ export interface LocalApiParts {
   readonly crypto: Crypto;
   readonly clock: Clock;
   readonly version: string;
+  /** Absent: the keys at rest are not looked after. */
+  readonly autolock?: AutolockParts;
 }
 
 /** Answers the operator of the machine that a manager runs on. */
@@ -44,11 +52,21 @@ export class ManagerApi {
   readonly #parts: LocalApiParts;
   readonly #since: number;
   readonly #actions: Actions;
+  readonly #audit: AuditDesk;
 
   constructor(parts: LocalApiParts) {
-    const { manager: { desk: { sessions }, nodeId } } = parts;
+    const { manager: { desk: { sessions }, nodeId, rotation } } = parts;
     this.#parts = parts;
-    this.#actions = { ...nodeActions({ ...parts, sessions, nodeId }) };
+    this.#audit = new AuditDesk({ ...parts, heads: parts.manager.heads });
+    this.#actions = {
+      ...this.#audit.actions,
+      ...nodeActions({ ...parts, sessions, nodeId }),
+      ...approvalActions(parts),
+      ...tokenActions({ ...parts, tokens: parts.manager.tokens }),
+      ...clusterActions(parts),
+      ...caActions({ ...parts, rotation }),
+      ...(parts.autolock && autolockActions(parts.autolock)),
+    };
     this.#since = parts.clock.now();
   }
 
@@ -70,11 +88,21 @@ export class ManagerApi {
       return this.#token(name);
     }
     if (kind === "nodes" && name !== undefined) return this.#node(name);
+    if (kind === "ca" && name === "status") {
+      const { store } = this.#parts;
+      return rotationSummary({ store, rotation: manager.rotation });
+    }
     if (name !== undefined) return undefined;
     if (kind === "status") return this.#status();
     if (kind === "nodes") return this.#nodes();
+    if (kind === "applicants") return listApplicants(this.#parts);
+    if (kind === "tokens") return listTokens(this.#parts);
+    if (kind === "cluster") {
+      return summarise(this.#parts.store.view(mustCluster));
+    }
     if (kind === "ca") return this.#ca();
     if (kind === "denylist") return this.#denylist();
+    if (kind === "audit") return this.#audit.summary();
     if (kind === "drill") {
       const { desk, drill: { reports: workers }, issued } = manager;
       return { workers, refused: desk.refusals, issued };
@@ -135,6 +163,7 @@ export class ManagerApi {
       version,
       listen: endpoint ? formatEndpoint(endpoint) : "",
       drill: cluster.drill,
+      autolock: this.#parts.autolock?.keys.locked ?? false,
       nodes,
       certificate: summaryOf(own?.certificates.current),
       renewal: this.#renewal(),
@@ -146,12 +175,29 @@ export class ManagerApi {
   }
 
   #alarms(leafLifeMs: number): string[] {
-    const { manager: { issuer }, clock } = this.#parts;
+    const { manager, clock } = this.#parts;
+    const { issuer } = manager;
     const now = clock.now();
-    if (!isEnding(issuer, { now, leafLifeMs })) return [];
+    const { alarm } = manager.heads;
+    const others = [
+      ...this.#keyAlarms(),
+      ...manager.authorityAlarms,
+      ...alarm ? [alarm] : [],
+    ];
+    if (!isEnding(issuer, { now, leafLifeMs })) return others;
     return [
+      ...others,
       `The authority ends at ${iso(issuer.notAfter)}, and no certificate ` +
       "outlives it: rotate it with `swarmd ca rotate`",
+    ];
+  }
+
+  #keyAlarms(): string[] {
+    const { ring } = this.#parts.autolock?.keys ?? {};
+    if (!ring || ring.size < 2) return [];
+    return [
+      "An older cluster key still seals something: restart the manager, " +
+      "and see its log if that does not help",
     ];
   }
 
@@ -180,11 +226,13 @@ export class ManagerApi {
     const root = await this.#rootDigest();
     const node = this.#parts.store.view((view) => findNode(view, prefix));
     const { certificates: { pending, previous }, description } = node;
+    const { keptHead } = this.#parts.manager.desk.sessions.of(node.id) ?? {};
     return {
       ...this.#summary(node, root),
       os: description?.os ?? "",
       arch: description?.arch ?? "",
       createdAt: iso(node.createdAt),
+      ...(keptHead && { auditHead: headSummary(keptHead) }),
       ...(pending && { pending: summaryOf(pending) }),
       ...(previous && {
         previous: { ...summaryOf(previous), until: iso(previous.until) },

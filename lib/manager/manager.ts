@@ -1,13 +1,15 @@
 import type { Bytes } from "../base/bytes.ts";
-import { SwarmdError } from "../base/errors.ts";
+import { describeError, SwarmdError } from "../base/errors.ts";
 import { runTasks, type Task } from "../base/tasks.ts";
 import { watchClock } from "../cluster/clock_watch.ts";
 import { DenylistIndex } from "../cluster/denylist_index.ts";
 import type { NodeRecord } from "../cluster/node.ts";
+import { bundleOf, issuerFor } from "../cluster/root_views.ts";
 import { CLUSTER } from "../cluster/store.ts";
 import type { Certificate } from "../pki/certificate.ts";
 import type { Endpoint } from "../rpc/connection.ts";
 import { formatEndpoint } from "../rpc/endpoint.ts";
+import { AuditHeads } from "./audit_heads.ts";
 import { DrillDesk } from "./drill_desk.ts";
 import type { ManagerEvent } from "./events.ts";
 import { Frontdesk } from "./frontdesk.ts";
@@ -22,7 +24,10 @@ import type {
   ManagerPorts,
   ManagerSettings,
 } from "./ports.ts";
-import { mustCluster } from "./records.ts";
+import { mustCluster, mustNode } from "./records.ts";
+import { RotationDesk } from "./rotation_desk.ts";
+import { Recoveries } from "./recoveries.ts";
+import { Refusals } from "./refusals.ts";
 import { SelfRenewal, type SelfRenewalView } from "./self_renewal.ts";
 import type { ManagerNames } from "./sign_leaf.ts";
 import { Tokens } from "./tokens.ts";
@@ -45,6 +50,8 @@ export class Manager {
   readonly drill: DrillDesk;
   readonly desk: Frontdesk;
   readonly denylist: DenylistIndex;
+  readonly heads: AuditHeads;
+  readonly rotation: RotationDesk;
   readonly #options: ManagerOptions;
   readonly #issuance: Issuance;
   readonly #self: SelfRenewal;
@@ -53,7 +60,7 @@ export class Manager {
 
   constructor(options: ManagerOptions) {
     const { ports, settings, keyRing, event } = options;
-    const { store, signer } = ports;
+    const { store } = ports;
     this.#options = options;
     this.nodeId = ownNodeId(store.view((view) => [...view.list("node")]));
     this.drill = options.drill ?? new DrillDesk(ports);
@@ -62,26 +69,45 @@ export class Manager {
     this.#issuance = new Issuance({ ...ports, managerNames });
     const { nodeId, drill, tokens } = this;
     const issuance = this.#issuance;
-    const root = signer.issuer;
-    const own = new OwnIdentity({ ...ports, issuance, root, nodeId });
+    const own = new OwnIdentity({ ...ports, issuance, nodeId });
     this.#self = new SelfRenewal({ ...ports, own, event });
-    const anchors = [root];
+    const refusals = new Refusals(ports);
+    const heads = new AuditHeads({
+      ...ports,
+      nodeId,
+      serving: () => this.#self.serving,
+    });
+    this.heads = heads;
     this.desk = new Frontdesk({
       ...ports,
-      gatekeeper: new Gatekeeper({
-        ...ports,
-        anchors: () => anchors,
-        intermediates: () => signer.intermediates,
-      }),
+      gatekeeper: new Gatekeeper(ports),
       tokens,
-      handlers: new Handlers({ ...ports, issuance, tokens, drill, nodeId }),
+      handlers: new Handlers({
+        ...ports,
+        ...{ issuance, tokens, drill, refusals, nodeId },
+        rehearsal: {
+          serve: (node, asked) => this.rotation.rehearsal.serve(node, asked),
+          told: (node, how) => this.rotation.rehearsal.told(node, how),
+        },
+        recoveries: new Recoveries({ ...ports, issuance }),
+      }),
       version: settings.version,
       nodeId,
+      refusals,
       leafFingerprint: () => this.#self.serving.certificate.fingerprint,
+      auditHead: () => heads.newest,
+      opened: (node) => this.rotation.came(node),
+    });
+    this.rotation = new RotationDesk({
+      ...ports,
+      keyRing,
+      nodeId,
+      sessions: this.desk.sessions,
+      followSelf: () => this.#followSelf(),
     });
     this.denylist = new DenylistIndex(store);
     const { desk, denylist } = this;
-    this.#housekeeping = new Housekeeping({ ...ports, desk, denylist });
+    this.#housekeeping = new Housekeeping({ ...ports, desk, denylist, heads });
   }
 
   /** Certificates issued since this process started. */
@@ -89,14 +115,29 @@ export class Manager {
     return this.#issuance.issued;
   }
 
-  /** Whose key signs the certificates of nodes. */
+  /** The authority of the cluster. */
   get issuer(): Certificate {
-    return this.#options.ports.signer.issuer;
+    return this.#options.ports.authorities.root;
+  }
+
+  /** What is wrong with authorities elsewhere, a sentence each. */
+  get authorityAlarms(): string[] {
+    return this.#options.ports.authorities.external.health().flatMap((each) =>
+      each.fault === undefined
+        ? []
+        : [`Authority ${each.url} is of no use now: ${each.fault}`]
+    );
   }
 
   /** Where it listens. */
   get endpoint(): Endpoint | undefined {
     return this.#listener?.endpoint;
+  }
+
+  /** Gets itself a new key and certificate now. */
+  async renewSelf(): Promise<void> {
+    const listener = this.#listener;
+    if (listener) await this.#self.follow(listener, "certificate");
   }
 
   /** The state of the manager's own renewal, for its status. */
@@ -107,9 +148,10 @@ export class Manager {
   /** Serves until the signal is aborted; then ends every session in order. */
   async run(signal: AbortSignal, ready: () => Promise<void>): Promise<void> {
     const { ports } = this.#options;
-    const { credentials } = await this.#self.open();
+    const serving = await this.#self.open(signal);
+    if (!serving) return;
     const listener = await ports.listen(
-      credentials,
+      serving.credentials,
       (connection) => this.desk.accept(connection),
     );
     this.#listener = listener;
@@ -118,6 +160,7 @@ export class Manager {
       await ready();
       await runTasks(this.#tasks(listener), signal);
     } finally {
+      await this.#sealLog();
       this.desk.close();
       await listener.close();
       this.#issuance.close();
@@ -126,16 +169,51 @@ export class Manager {
   }
 
   #tasks(listener: ManagerListener): Task[] {
-    const { clock, store } = this.#options.ports;
+    const { clock, store, authorities } = this.#options.ports;
     const tasks: Task[] = [
+      (signal) => authorities.external.watch(clock, signal),
       (signal) => this.#self.run(listener, signal),
       (signal) => this.#housekeeping.run(signal),
+      (signal) => this.rotation.run(signal),
       (signal) => watchClock(clock, (ms) => this.#jumped(ms), signal),
     ];
     if (store.view(mustCluster).drill) {
       tasks.push((signal) => this.drill.run(this.desk.sessions, signal));
     }
     return tasks;
+  }
+
+  /** Brings the own certificate, then the own bundle, up to the phase. */
+  async #followSelf(): Promise<void> {
+    const { store, clock } = this.#options.ports;
+    const { cluster, node } = store.view((view) => ({
+      cluster: mustCluster(view),
+      node: mustNode(view, this.nodeId),
+    }));
+    if (!this.#listener) return;
+    const { role, trusts, certificates: { current } } = node;
+    const { root } = issuerFor(cluster, {
+      role,
+      now: clock.now(),
+      ...(trusts !== undefined && { trusts }),
+    });
+    if (current?.issuerKeyId !== root.facts?.keyId) {
+      await this.#self.follow(this.#listener, "certificate");
+    } else if (trusts !== bundleOf(cluster).digest) {
+      await this.#self.follow(this.#listener, "bundle");
+    }
+  }
+
+  /** A full disk, say, does not hinder the end. */
+  async #sealLog(): Promise<void> {
+    try {
+      await this.heads.seal();
+      this.desk.tellHeads();
+    } catch (error) {
+      const { logger } = this.#options.ports;
+      const text = describeError(error);
+      logger.warn("The end of the audit log is not signed", { error: text });
+    }
   }
 
   #jumped(jumpMs: number): void {
@@ -175,7 +253,8 @@ function ownNodeId(nodes: readonly NodeRecord[]): string {
   throw new SwarmdError("damaged-state", "The store names no manager");
 }
 
-function namesOf(advertise: readonly AdvertisedAddress[]): ManagerNames {
+/** What the certificates of managers that are reached there carry. */
+export function namesOf(advertise: readonly AdvertisedAddress[]): ManagerNames {
   const hosts = [...new Set(advertise.map(({ host }) => host))];
   const isAddress = (host: string) =>
     /^[\d.]+$/.test(host) || host.includes(":");

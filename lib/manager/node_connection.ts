@@ -46,6 +46,8 @@ export interface Desk {
     peer: NodePeer,
     wanted: WantedSession,
   ): Promise<NodeSession | undefined>;
+  /** Its session can be written to. */
+  attached(nodeId: string): void;
   /** Serves the one call of a connection without a session. */
   serveOutside(
     method: Method,
@@ -223,7 +225,9 @@ export class NodeConnection implements Carrier {
       this.#within(ONE_CALL_MS, "call");
     } else this.#state = "session";
     this.connection.send(encodeMessage({ id, result: answer } as Message));
-    this.#session?.attach(this, params.session?.lastSeen ?? 0);
+    if (!this.#session) return;
+    this.#session.attach(this, params.session?.lastSeen ?? 0);
+    this.#desk.attached(this.#session.nodeId);
   }
 
   async #answer(params: HelloParams): Promise<HelloResult> {
@@ -232,7 +236,8 @@ export class NodeConnection implements Carrier {
       const proof = await this.#proof(params);
       return { ...greeting, ...(proof && { proof }) };
     }
-    const wanted = params.session;
+    const { session: asked, bundle: trusts } = params;
+    const wanted = { ...asked, ...(trusts !== undefined && { trusts }) };
     this.#session = await this.#desk.openSession(this, this.#peer, wanted);
     if (!this.#session) {
       return {
@@ -318,7 +323,10 @@ function noSession(
   return new SwarmdError(
     peer.reason,
     `Cannot open a session: ${peer.message}`,
-    { hint: "Let the machine join again with `swarmd worker join`" },
+    {
+      hint:
+        "It asks to recover; where that is refused, an operator lets it in with `swarmd node accept`, or it joins again with `swarmd worker join`",
+    },
   );
 }
 

@@ -1,5 +1,6 @@
 import { SwarmdError } from "../base/errors.ts";
 import type { Clock } from "../base/time.ts";
+import type { SignedHead } from "../cluster/audit_head.ts";
 import type { NodeDescription } from "../cluster/node.ts";
 import { Calls } from "../rpc/calls.ts";
 import type { Connection } from "../rpc/connection.ts";
@@ -53,6 +54,10 @@ export class NodeSession {
   skewMs: number | undefined;
   description: NodeDescription | undefined;
   trustRoot: string | undefined;
+  /** Number of the newest head of the audit log that it was told. */
+  toldHead = 0;
+  /** The newest such head that it says it keeps. */
+  keptHead: SignedHead | undefined;
 
   constructor(options: SessionOptions) {
     this.id = options.id;

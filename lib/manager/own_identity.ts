@@ -3,6 +3,7 @@ import { describeError, SwarmdError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Clock } from "../base/time.ts";
 import { acceptedAs } from "../cluster/node.ts";
+import { bundleOf } from "../cluster/root_views.ts";
 import { recordSeen } from "../cluster/seen.ts";
 import type { Store } from "../cluster/store.ts";
 import {
@@ -11,12 +12,13 @@ import {
   readCertificates,
 } from "../pki/certificate.ts";
 import { createCsr } from "../pki/csr.ts";
-import type { Crypto } from "../pki/crypto.ts";
+import type { Crypto, PrivateKey } from "../pki/crypto.ts";
 import { checkIdentity, type NodeIdentity } from "../pki/identity.ts";
 import type { IdentityStore } from "../pki/identity_store.ts";
 import { decodePem, encodePem } from "../pki/pem.ts";
 import { type TrustBundle, writeBundle } from "../pki/trust_bundle.ts";
 import type { ServerCredentials } from "../rpc/connection.ts";
+import type { Authorities } from "./authorities.ts";
 import type { Issuance } from "./issuance.ts";
 import { mustCluster } from "./records.ts";
 
@@ -28,7 +30,7 @@ export interface OwnIdentityParts {
   readonly logger: Logger;
   readonly identity: IdentityStore;
   readonly issuance: Issuance;
-  readonly root: Certificate;
+  readonly authorities: Pick<Authorities, "bundle">;
   /** Id of this manager's node. */
   readonly nodeId: string;
 }
@@ -36,6 +38,7 @@ export interface OwnIdentityParts {
 /** What a manager serves with, and since when. */
 export interface Serving {
   readonly certificate: Certificate;
+  readonly key: PrivateKey;
   readonly credentials: ServerCredentials;
   /** When it was issued, in milliseconds. */
   readonly issuedAt: number;
@@ -68,7 +71,7 @@ export class OwnIdentity {
 
   /** Makes a new key and certificate and saves them, before they are used. */
   async renew(): Promise<Serving> {
-    const { crypto, issuance, nodeId, root, identity } = this.#parts;
+    const { crypto, issuance, nodeId, authorities, identity } = this.#parts;
     const key = await crypto.generateKey();
     const pkcs8 = await crypto.exportPkcs8(key.privateKey);
     const issued = await issuance.renew({
@@ -80,20 +83,34 @@ export class OwnIdentity {
       issued.chain.map((der) => readCertificate(crypto, fromBase64(der))),
     );
     const keyPkcs8Pem = encodePem("PRIVATE KEY", pkcs8);
-    const made = { key, keyPkcs8Pem, chain, bundle: { roots: [root] } };
+    const made = { key, keyPkcs8Pem, chain, bundle: authorities.bundle };
     const certificate = await this.#check(made, "answer-refused");
     await identity.save(toFiles(made));
     await this.#promote(certificate.fingerprint);
+    await this.#trusts();
     await this.#forgetOlder();
     return {
       certificate,
+      key: key.privateKey,
       credentials: toCredentials(made),
       issuedAt: issued.issuedAt,
     };
   }
 
+  /** Trusts from now on what nodes are to trust, with the key that it has. */
+  async adopt(serving: Serving): Promise<Serving> {
+    const { identity, authorities } = this.#parts;
+    const { chainPem: certificatePem, keyPem } = serving.credentials;
+    const rootsPem = writeBundle(authorities.bundle);
+    await identity.save({ rootsPem, certificatePem, keyPem });
+    await this.#trusts();
+    await this.#forgetOlder();
+    const credentials = { ...serving.credentials, rootsPem };
+    return { ...serving, credentials };
+  }
+
   async #load(): Promise<Serving | undefined> {
-    const { identity, crypto, root, store, nodeId, clock } = this.#parts;
+    const { identity, crypto, authorities, store, nodeId, clock } = this.#parts;
     const files = await identity.load();
     if (!files) return undefined;
     const [pkcs8] = decodePem(files.keyPem, "PRIVATE KEY");
@@ -102,7 +119,7 @@ export class OwnIdentity {
       key: await crypto.importPkcs8(pkcs8),
       keyPkcs8Pem: files.keyPem,
       chain: await readCertificates(crypto, files.certificatePem),
-      bundle: { roots: [root] },
+      bundle: authorities.bundle,
     };
     const certificate = await this.#check(loaded, "damaged-state");
     const { fingerprint } = certificate;
@@ -114,6 +131,7 @@ export class OwnIdentity {
     await this.#forgetOlder();
     return {
       certificate,
+      key: loaded.key.privateKey,
       credentials: toCredentials(loaded),
       issuedAt: current.issuedAt,
     };
@@ -144,6 +162,18 @@ export class OwnIdentity {
       const text = describeError(error);
       logger.warn("Cannot delete an older own key", { error: text });
     }
+  }
+
+  /** What its own file says is what it trusts. */
+  async #trusts(): Promise<void> {
+    const { store, nodeId } = this.#parts;
+    const { digest: trusts } = bundleOf(store.view(mustCluster));
+    await store.update((tx) => {
+      const node = tx.get("node", nodeId);
+      if (node && node.trusts !== trusts) {
+        tx.put("node", nodeId, { ...node, trusts });
+      }
+    });
   }
 
   /** The manager itself is who sees its own certificate in use. */

@@ -3,8 +3,9 @@ import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
 import type { Crypto } from "../pki/crypto.ts";
 import type { IdentityStore } from "../pki/identity_store.ts";
-import type { Signer } from "../pki/signer.ts";
 import type { Store } from "../cluster/store.ts";
+import type { Authorities } from "./authorities.ts";
+import type { ReadAuthority } from "./authority_source.ts";
 import type {
   Connection,
   Listener,
@@ -38,8 +39,9 @@ export interface ManagerPorts {
   /** The manager's own certificate, key and bundle. */
   readonly identity: IdentityStore;
   readonly listen: Listen;
-  /** Signs leaves under the cluster's current issuer. */
-  readonly signer: Signer;
+  readonly authorities: Authorities;
+  /** Absent: every root is one of our own. */
+  readonly readAuthority?: ReadAuthority;
 }
 
 /** A host that workers reach a manager at. */

@@ -1,5 +1,5 @@
 import { backoffDelay } from "../base/backoff.ts";
-import { describeError } from "../base/errors.ts";
+import { describeError, hasCode } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
 import { type Clock, MINUTE, SECOND, sleep } from "../base/time.ts";
@@ -38,6 +38,7 @@ export class SelfRenewal {
   readonly #parts: SelfRenewalParts;
   #serving: Serving | undefined;
   #dueAt = 0;
+  #last: Promise<void> = Promise.resolve();
   #failures = 0;
   #lastFailure: SelfRenewalView["lastFailure"];
 
@@ -59,11 +60,42 @@ export class SelfRenewal {
     };
   }
 
-  /** Finds, or makes, what to serve with. Before everything else. */
-  async open(): Promise<Serving> {
-    const serving = await this.#parts.own.open();
-    this.#serve(serving);
-    return serving;
+  /**
+   * Finds, or makes, what to serve with. Before everything else. Where the
+   * authority is elsewhere and cannot sign just now, waits for it.
+   *
+   * @returns `undefined` when told to end meanwhile
+   */
+  async open(signal: AbortSignal): Promise<Serving | undefined> {
+    const { own, clock, random, logger } = this.#parts;
+    for (let failures = 1; !signal.aborted; failures++) {
+      try {
+        const serving = await own.open();
+        this.#serve(serving);
+        return serving;
+      } catch (error) {
+        if (!hasCode(error, "signer-unavailable")) throw error;
+        const text = describeError(error);
+        logger.error("No certificate to serve with yet", { error: text });
+      }
+      const options = { baseMs: SECOND, maxMs: MINUTE };
+      const pauseMs = backoffDelay(failures, options, random);
+      await sleep(clock, pauseMs, signal).catch(() => {}); // told to end
+    }
+    return undefined;
+  }
+
+  /** What it is behind with, as the phase of the root's rotation has it. */
+  async follow(
+    listener: ManagerListener,
+    need: "certificate" | "bundle",
+  ): Promise<void> {
+    await this.#exclusive(async () => {
+      if (need === "certificate") return await this.#renew(listener);
+      const serving = await this.#parts.own.adopt(this.serving);
+      listener.replace(serving.credentials);
+      this.#serving = serving;
+    });
   }
 
   async run(listener: ManagerListener, signal: AbortSignal): Promise<void> {
@@ -93,7 +125,7 @@ export class SelfRenewal {
   async #try(listener: ManagerListener): Promise<number> {
     const { clock, random } = this.#parts;
     try {
-      await this.#renew(listener);
+      await this.#exclusive(() => this.#renew(listener));
       return renewalFloor(this.#life());
     } catch (error) {
       this.#failed(error);
@@ -101,6 +133,13 @@ export class SelfRenewal {
       const options = { baseMs: SECOND, maxMs };
       return backoffDelay(this.#failures, options, random);
     }
+  }
+
+  /** One change of the own identity at a time. */
+  async #exclusive(change: () => Promise<void>): Promise<void> {
+    const mine = this.#last.then(change);
+    this.#last = mine.catch(() => {});
+    await mine;
   }
 
   async #renew(listener: ManagerListener): Promise<void> {

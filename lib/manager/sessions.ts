@@ -33,6 +33,8 @@ export interface WantedSession {
   readonly instance: string;
   readonly lastSeen: number;
   readonly resume: boolean;
+  /** Digest of the bundle that the node verified this manager with. */
+  readonly trusts?: string;
 }
 
 /** Whether a node is there: `unknown` until it was seen by this process. */

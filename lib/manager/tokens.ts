@@ -1,9 +1,18 @@
 import { timingSafeEqual } from "@std/crypto";
-import { type Bytes, fromBase64 } from "../base/bytes.ts";
+import { type Bytes, fromBase64, toBase64 } from "../base/bytes.ts";
 import { decodeBase36 } from "../base/base36.ts";
 import { SwarmdError } from "../base/errors.ts";
-import type { ClusterRecord, StandingToken } from "../cluster/cluster.ts";
+import type { Random } from "../base/random.ts";
+import type { Clock } from "../base/time.ts";
+import { type ClusterRecord, roleOfToken } from "../cluster/cluster.ts";
+import type { CreatedToken } from "../cluster/created_token.ts";
+import { tokenRootOf } from "../cluster/root_views.ts";
 import type { Store } from "../cluster/store.ts";
+import {
+  addToken,
+  replaceStanding,
+  stateOfStanding,
+} from "../cluster/tokens.ts";
 import type { Crypto } from "../pki/crypto.ts";
 import {
   formatJoinToken,
@@ -13,7 +22,7 @@ import {
 } from "../pki/join_token.ts";
 import type { Role } from "../pki/profile.ts";
 import { rootDigest } from "../pki/root_digest.ts";
-import { openValue } from "../pki/sealed.ts";
+import { newestKey, openValue, sealValue } from "../pki/sealed.ts";
 import { tokenName } from "./bootstrap.ts";
 import { mustCluster } from "./records.ts";
 
@@ -21,11 +30,27 @@ import { mustCluster } from "./records.ts";
 export interface TokenParts {
   readonly store: Store;
   readonly crypto: Crypto;
+  readonly clock: Clock;
+  readonly random: Random;
   /** Cluster keys by version. */
   readonly keyRing: ReadonlyMap<number, Bytes>;
 }
 
-/** Shows, proves and checks join tokens. */
+/** The token that an operator wants. */
+export interface TokenOrder {
+  readonly role: Role;
+  /** How long it is good for, in milliseconds; see `TOKEN_LIFE`. */
+  readonly lifeMs: number;
+  /** How many nodes it lets in; see `TOKEN_USES`. */
+  readonly uses: number;
+  /** Host name that the node must have; absent: any. */
+  readonly name?: string;
+  readonly by: string;
+}
+
+const SECRET_BYTES = 16;
+
+/** Makes, shows, proves and checks join tokens. */
 export class Tokens {
   readonly #parts: TokenParts;
 
@@ -33,17 +58,60 @@ export class Tokens {
     this.#parts = parts;
   }
 
-  /** The standing token of a role, whole. */
+  /**
+   * The standing token of a role, whole.
+   *
+   * @throws {SwarmdError} `precondition` when it is disabled
+   */
   async show(role: Role): Promise<string> {
     const { crypto, keyRing, store } = this.#parts;
     const cluster = store.view(mustCluster);
+    const state = stateOfStanding(cluster.tokens[role]);
+    if (state === "disabled") throw disabled(role);
     const secret = await openValue(crypto, {
       ring: keyRing,
       name: tokenName(role),
       value: cluster.tokens[role].secret,
     });
-    const root = fromBase64(cluster.root.certificate);
-    return formatJoinToken({ digest: await rootDigest(crypto, root), secret });
+    return await this.#format(secret);
+  }
+
+  /**
+   * Makes a token. Its secret is in the answer and nowhere else: what is
+   * stored is a hash.
+   *
+   * @throws {SwarmdError} `precondition` when there are too many
+   */
+  async create(
+    { role, lifeMs, uses: usesLeft, name, by }: TokenOrder,
+  ): Promise<{ readonly token: string; readonly record: CreatedToken }> {
+    const { store, clock } = this.#parts;
+    const { secret, ...hashes } = await this.#newSecret();
+    const now = clock.now();
+    const record: CreatedToken = {
+      ...{ ...hashes, role, usesLeft },
+      createdAt: now,
+      expiresAt: now + lifeMs,
+      ...(name !== undefined && { name }),
+    };
+    await store.update((tx) => addToken(tx, record, { by, now }));
+    return { token: await this.#format(secret), record };
+  }
+
+  /** Gives a role another standing token; the old one is void at once. */
+  async rotate(
+    role: Role,
+    by: string,
+  ): Promise<{ readonly id: string; readonly token: string }> {
+    const { store, crypto, clock, keyRing } = this.#parts;
+    const { secret: data, ...hashes } = await this.#newSecret();
+    const key = newestKey(keyRing);
+    const name = tokenName(role);
+    const secret = await sealValue(crypto, { key, name, data });
+    const now = clock.now();
+    const token = { ...hashes, secret, createdAt: now };
+    await store.update((tx) => replaceStanding(tx, { role, token, by, now }));
+    return { id: token.id, token: await this.#format(data) };
   }
 
   /**
@@ -80,9 +148,27 @@ export class Tokens {
     return id;
   }
 
-  #find(id: string): StandingToken | undefined {
-    const { tokens }: ClusterRecord = this.#parts.store.view(mustCluster);
-    return [tokens.worker, tokens.manager].find((token) => token.id === id);
+  /** Also one that has ended: who proves to hold it is told why it is refused. */
+  #find(id: string): Pick<CreatedToken, "key"> | undefined {
+    return this.#parts.store.view((view) => {
+      const cluster: ClusterRecord = mustCluster(view);
+      const role = roleOfToken(cluster, id);
+      return role ? cluster.tokens[role] : view.get("token", id);
+    });
+  }
+
+  async #newSecret() {
+    const { crypto, random } = this.#parts;
+    const secret = random.bytes(SECRET_BYTES);
+    const key = toBase64(await tokenKey(crypto, secret));
+    return { secret, key, id: await tokenId(crypto, secret) };
+  }
+
+  async #format(secret: Bytes): Promise<string> {
+    const { store, crypto } = this.#parts;
+    const root = tokenRootOf(store.view(mustCluster));
+    const digest = await rootDigest(crypto, fromBase64(root.certificate));
+    return formatJoinToken({ digest, secret });
   }
 }
 
@@ -94,6 +180,18 @@ function readSecret(text: string): Bytes {
     if (error instanceof SyntaxError) throw refused();
     throw error;
   }
+}
+
+function disabled(role: Role): SwarmdError {
+  return new SwarmdError(
+    "precondition",
+    `Cannot show the token: the standing one of the ${role} role is disabled`,
+    {
+      verdict: "stop",
+      hint:
+        `Make a new one with \`swarmd token rotate ${role}\`, or one for a while with \`token create\``,
+    },
+  );
 }
 
 function refused(): SwarmdError {

@@ -2,6 +2,7 @@ import { SwarmdError } from "../base/errors.ts";
 import type { ErrorCode } from "../base/errors.ts";
 import type { Endpoint } from "../rpc/connection.ts";
 import { formatEndpoint } from "../rpc/endpoint.ts";
+import { UNKNOWN_AUTHORITY } from "../rpc/unknown_authority.ts";
 
 /** ALPN name of the protocol between nodes and managers. */
 export const NODE_ALPN = "swarmd/1";
@@ -20,11 +21,11 @@ export interface TlsAttempt {
 export function tlsError(attempt: TlsAttempt, cause: unknown): SwarmdError {
   if (cause instanceof SwarmdError) return cause;
   const text = cause instanceof Error ? cause.message : String(cause);
-  const { code, found, hint } = describe(cause, text);
+  const { code, found, hint, data } = describe(cause, text);
   return new SwarmdError(
     code,
     `Cannot ${attempt.what} ${formatEndpoint(attempt.endpoint)}: ${found}`,
-    { cause, ...(hint === undefined ? {} : { hint }) },
+    { cause, ...(hint !== undefined && { hint }), ...(data && { data }) },
   );
 }
 
@@ -32,6 +33,7 @@ interface Description {
   readonly code: ErrorCode;
   readonly found: string;
   readonly hint?: string;
+  readonly data?: Readonly<Record<string, unknown>>;
 }
 
 function describe(cause: unknown, text: string): Description {
@@ -55,10 +57,17 @@ function describe(cause: unknown, text: string): Description {
  */
 function describeRefused(reason: string): Description {
   const found = `its certificate is refused: ${reason}`;
-  return DATES_REGEXP.test(reason)
-    ? { code: "clock-skew", found, hint: "Compare the clocks of both machines" }
+  if (DATES_REGEXP.test(reason)) {
+    const hint = "Compare the clocks of both machines";
+    return { code: "clock-skew", found, hint };
+  }
+  return AUTHORITY_REGEXP.test(reason)
+    ? { code: "tls", found, data: UNKNOWN_AUTHORITY }
     : { code: "tls", found };
 }
+
+/** Signatures, where another root has the same name. */
+const AUTHORITY_REGEXP = /^(?:UnknownIssuer|BadSignature)\b/;
 
 const DATES_REGEXP =
   /^(?:Expired|NotValidYet|certificate expired|certificate not valid yet)\b/;

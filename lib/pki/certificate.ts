@@ -1,6 +1,6 @@
 import { type Bytes, toHex } from "../base/bytes.ts";
 import { readAlgorithm } from "./algorithms.ts";
-import type { Crypto, SignatureAlgorithm } from "./crypto.ts";
+import type { Crypto, PublicKeyType, SignatureAlgorithm } from "./crypto.ts";
 import { TAG } from "./der.ts";
 import { type DerReader, readDer } from "./der_reader.ts";
 import {
@@ -11,7 +11,7 @@ import {
 import { refuseMalformed } from "./malformed.ts";
 import { type Name, readName } from "./names.ts";
 import { decodePem } from "./pem.ts";
-import { type PublicKeyType, readSpki } from "./spki.ts";
+import { readSpki } from "./spki.ts";
 
 /** Largest certificate that is looked at, in bytes; ours have about 600. */
 const MAX_CERTIFICATE_BYTES = 32 * 1024;

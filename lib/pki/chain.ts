@@ -181,7 +181,7 @@ class PathSearch {
     const child = path.at(-1);
     if (!child) return;
     for (const issuer of this.#pool) {
-      if (!couldHaveIssued(issuer, child) || includes(path, issuer)) continue;
+      if (!mayHaveIssued(issuer, child) || includes(path, issuer)) continue;
       if (++this.#visited > MAX_VISITED) return;
       const longer = [...path, issuer];
       const problem = issuerProblem(longer, this.#request.usage);
@@ -252,7 +252,10 @@ class PathSearch {
 }
 
 /** Names are equal byte for byte, and key identifiers where both have one. */
-function couldHaveIssued(issuer: Certificate, child: Certificate): boolean {
+export function mayHaveIssued(
+  issuer: Certificate,
+  child: Certificate,
+): boolean {
   const { subjectKeyId } = issuer;
   const { authorityKeyId } = child;
   return equalBytes(issuer.subject.der, child.issuer.der) &&

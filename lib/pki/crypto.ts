@@ -25,6 +25,9 @@ export type SignatureAlgorithm =
   | "rsa-sha512"
   | "ed25519";
 
+/** Kinds of public keys that certificates may carry. */
+export type PublicKeyType = "p256" | "p384" | "p521" | "ed25519" | "rsa";
+
 /**
  * The cryptography that the core asks for. WebCrypto does it in production
  * (`web_crypto.ts`); the simulation uses a deterministic stand-in.
@@ -35,10 +38,22 @@ export type SignatureAlgorithm =
 export interface Crypto {
   /** A fresh ECDSA P-256 pair. */
   generateKey(): Promise<KeyPair>;
-  /** @throws {SwarmdError} `damaged-state` when it is not a P-256 PKCS#8 key */
-  importPkcs8(pkcs8: Bytes): Promise<KeyPair>;
+  /**
+   * Reads a key in PKCS#8 (RFC 5208 §5), not encrypted.
+   *
+   * @param types what the key may be; default: ECDSA P-256, as nodes have it
+   * @throws {SwarmdError} `damaged-state` when it is no such key, or RSA outside
+   * of 2048 to 8192 bits
+   */
+  importPkcs8(
+    pkcs8: Bytes,
+    types?: readonly PublicKeyType[],
+  ): Promise<KeyPair>;
   exportPkcs8(key: PrivateKey): Promise<Bytes>;
-  /** ECDSA over SHA-256, as the DER ECDSA-Sig-Value (RFC 3279 §2.2.3). */
+  /**
+   * Signs with `signingAlgorithm` of the key's type; ECDSA as the DER
+   * ECDSA-Sig-Value (RFC 3279 §2.2.3).
+   */
   sign(key: PrivateKey, data: Bytes): Promise<Bytes>;
   /** False for every signature that does not verify, malformed ones included. */
   verify(request: VerifyRequest): Promise<boolean>;

@@ -12,7 +12,7 @@ export interface StoredIdentity {
 export interface StagedKey {
   /** PKCS#8, PEM. */
   readonly keyPem: string;
-  readonly purpose: "join" | "renew";
+  readonly purpose: "join" | "renew" | "recover";
   /** Wall clock at its making, in milliseconds. */
   readonly createdAt: number;
   /** What the key may be used with; another machine or token makes another. */

@@ -29,6 +29,12 @@ export interface RootOptions {
   readonly now: number;
   /** 1 for the first root of a cluster; each later one counts up. */
   readonly generation: number;
+  /**
+   * When the root before it begins, in milliseconds: this one begins no later.
+   * A clock that was ahead when it was made would otherwise make an authority
+   * of the future, under which nobody can work once the clock is right.
+   */
+  readonly since?: number;
   /** From `now`, in milliseconds. Default: 20 years. */
   readonly lifeMs?: number;
   readonly key: KeyPair;
@@ -43,12 +49,12 @@ export async function createRoot(
   crypto: Crypto,
   options: RootOptions,
 ): Promise<Bytes> {
-  const { now, key, lifeMs = ROOT_LIFE } = options;
+  const { now, key, since = Infinity, lifeMs = ROOT_LIFE } = options;
   const name = encodeName(rootName(options.generation));
   const body = encodeTbs({
     serial: newSerial(options.random),
     issuer: name,
-    notBefore: wholeSeconds(now - CA_BACKDATE),
+    notBefore: wholeSeconds(Math.min(now - CA_BACKDATE, since)),
     notAfter: wholeSeconds(now + lifeMs),
     subject: name,
     spki: key.spki,

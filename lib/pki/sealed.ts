@@ -18,6 +18,18 @@ export interface SealingKey {
 }
 
 /**
+ * The key that seals: the one of the highest version.
+ *
+ * @throws {TypeError} when the ring is empty
+ */
+export function newestKey(ring: ReadonlyMap<number, Bytes>): SealingKey {
+  const version = Math.max(...ring.keys());
+  const key = ring.get(version);
+  if (!key) throw new TypeError("Cannot seal: the key ring is empty");
+  return { version, key };
+}
+
+/**
  * Seals a secret under the name of the record that holds it: it cannot be
  * moved to another record.
  */

@@ -23,9 +23,26 @@ export interface Signer {
   readonly issuer: Certificate;
   /** Sent after the leaf, in this order; never the root. */
   readonly intermediates: readonly Certificate[];
+  /** Whether serial number and moments are its own; absent: as asked. */
+  readonly choosesMoments?: boolean;
   /**
    * @param profile what the leaf says
    * @param csr a request, DER, that `readCsr` accepted, for `profile.spki`
    */
   issue(profile: LeafProfile, csr: Bytes): Promise<Bytes>;
+}
+
+/** How an authority elsewhere is. */
+export interface AuthorityHealth {
+  readonly url: string;
+  /** Why it was of no use when it was last asked; absent when it was. */
+  readonly fault?: string;
+}
+
+/** Has certificates signed by external authorities. */
+export interface ExternalSigner extends Signer {
+  /** Looks at all authorities at once, for as long as one request may last. */
+  check(): Promise<readonly AuthorityHealth[]>;
+  /** What is known of them. */
+  health(): readonly AuthorityHealth[];
 }

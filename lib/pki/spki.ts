@@ -1,11 +1,13 @@
 import type { Bytes } from "../base/bytes.ts";
-import type { Crypto } from "./crypto.ts";
+import type { Crypto, PublicKeyType } from "./crypto.ts";
 import { TAG } from "./der.ts";
 import { type DerReader, readDer } from "./der_reader.ts";
 import { OID } from "./oids.ts";
 
-/** Kinds of public keys that certificates may carry. */
-export type PublicKeyType = "p256" | "p384" | "p521" | "ed25519" | "rsa";
+/** NIST SP 800-57 part 1, table 2: below it RSA is weaker than 112 bits. */
+export const MIN_RSA_BITS = 2048;
+/** Verification time grows with the square of the size. */
+export const MAX_RSA_BITS = 8192;
 
 /** What a SubjectPublicKeyInfo says (RFC 5280 §4.1.2.7). */
 export interface PublicKeyInfo {
@@ -44,6 +46,16 @@ export async function keyIdOf(crypto: Crypto, spki: Bytes): Promise<Bytes> {
   return (await crypto.sha256(readSpki(spki).key)).slice(0, 20);
 }
 
+/**
+ * The type of the keys on a curve, by its object identifier.
+ *
+ * @throws {SyntaxError} when it is not supported
+ */
+export function typeOfCurve(curve: string): PublicKeyType {
+  const [type] = curveOf(curve);
+  return type;
+}
+
 type ReadKey = (key: Bytes) => PublicKeyInfo;
 
 function readKeyAlgorithm(reader: DerReader): ReadKey {
@@ -65,10 +77,14 @@ function readKeyAlgorithm(reader: DerReader): ReadKey {
   }
 }
 
-function pointOn(curve: string): ReadKey {
+function curveOf(curve: string): readonly [PublicKeyType, number] {
   const found = CURVES.get(curve);
-  if (!found) throw new SyntaxError(`curve ${curve} is not supported`);
-  const [type, bits] = found;
+  if (found) return found;
+  throw new SyntaxError(`curve ${curve} is not supported`);
+}
+
+function pointOn(curve: string): ReadKey {
+  const [type, bits] = curveOf(curve);
   return (key) => {
     // RFC 5480 §2.2: uncompressed points only; a compressed one would be a
     // second encoding of the same key.

@@ -1,24 +1,27 @@
 import { type Bytes, concat, utf8 } from "../base/bytes.ts";
 import { SwarmdError } from "../base/errors.ts";
+import { signingAlgorithm } from "./algorithms.ts";
 import type {
   Crypto,
   KeyPair,
   PrivateKey,
+  PublicKeyType,
   SealRequest,
   SignatureAlgorithm,
   VerifyRequest,
 } from "./crypto.ts";
 import { decodeEcdsa, encodeEcdsa } from "./ecdsa_signature.ts";
-import { type PublicKeyInfo, type PublicKeyType, readSpki } from "./spki.ts";
+import { pkcs8Type } from "./pkcs8.ts";
+import {
+  MAX_RSA_BITS,
+  MIN_RSA_BITS,
+  type PublicKeyInfo,
+  readSpki,
+} from "./spki.ts";
 
 const EXTRACTABLE = true;
 const KEPT_INSIDE = false;
 const P256 = { name: "ECDSA", namedCurve: "P-256" };
-const SIGN = { name: "ECDSA", hash: "SHA-256" };
-/** NIST SP 800-57 part 1, table 2: below it RSA is weaker than 112 bits. */
-const MIN_RSA_BITS = 2048;
-/** Verification time grows with the square of the size. */
-const MAX_RSA_BITS = 8192;
 /** NIST SP 800-38D §8.2.2: random nonces of 96 bits. */
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
@@ -46,9 +49,11 @@ export function webCrypto(
 class WebPrivateKey implements PrivateKey {
   readonly brand = "private-key";
   readonly key: CryptoKey;
+  readonly scheme: Scheme;
 
-  constructor(key: CryptoKey) {
+  constructor(key: CryptoKey, scheme: Scheme) {
     this.key = key;
+    this.scheme = scheme;
   }
 }
 
@@ -69,34 +74,49 @@ class WebCrypto implements Crypto {
     return await this.#pairOf(pair.privateKey, pair.publicKey);
   }
 
-  async importPkcs8(pkcs8: Bytes): Promise<KeyPair> {
+  async importPkcs8(
+    pkcs8: Bytes,
+    types: readonly PublicKeyType[] = ["p256"],
+  ): Promise<KeyPair> {
     try {
-      const privateKey = await this.#subtle
-        .importKey("pkcs8", pkcs8, P256, EXTRACTABLE, ["sign"]);
-      const { kty = "", crv = "", x = "", y = "" } = await this.#subtle
-        .exportKey("jwk", privateKey);
-      const publicKey = await this.#subtle
-        .importKey("jwk", { kty, crv, x, y }, P256, EXTRACTABLE, ["verify"]);
-      return await this.#pairOf(privateKey, publicKey);
+      const type = pkcs8Type(pkcs8);
+      if (!types.includes(type)) throw new SyntaxError(`found type ${type}`);
+      return await this.#importAs(type, pkcs8);
     } catch (cause) {
-      if (!(cause instanceof DOMException)) throw cause;
+      if (!(cause instanceof DOMException || cause instanceof SyntaxError)) {
+        throw cause;
+      }
       throw new SwarmdError(
         "damaged-state",
-        "Cannot import private key: want an ECDSA P-256 key in PKCS#8",
+        `Cannot import private key: want a key in PKCS#8 of type ${
+          types.join(", ")
+        }`,
         { verdict: "stop", cause },
       );
     }
   }
 
+  async #importAs(type: PublicKeyType, pkcs8: Bytes): Promise<KeyPair> {
+    const { key } = ownScheme({ type, bits: MIN_RSA_BITS });
+    const privateKey = await this.#subtle
+      .importKey("pkcs8", pkcs8, key, EXTRACTABLE, ["sign"]);
+    const jwk = await this.#subtle.exportKey("jwk", privateKey);
+    const publicKey = await this.#subtle
+      .importKey("jwk", publicHalf(jwk), key, EXTRACTABLE, ["verify"]);
+    return await this.#pairOf(privateKey, publicKey);
+  }
+
   async exportPkcs8(key: PrivateKey): Promise<Bytes> {
     return new Uint8Array(
-      await this.#subtle.exportKey("pkcs8", cryptoKeyOf(key)),
+      await this.#subtle.exportKey("pkcs8", ownKey(key).key),
     );
   }
 
-  async sign(key: PrivateKey, data: Bytes): Promise<Bytes> {
-    const raw = await this.#subtle.sign(SIGN, cryptoKeyOf(key), data);
-    return encodeEcdsa(new Uint8Array(raw));
+  async sign(privateKey: PrivateKey, data: Bytes): Promise<Bytes> {
+    const { key, scheme } = ownKey(privateKey);
+    const raw = await this.#subtle.sign(scheme.verify, key, data);
+    const bytes = new Uint8Array(raw);
+    return scheme.coordinateBytes === undefined ? bytes : encodeEcdsa(bytes);
   }
 
   async verify(request: VerifyRequest): Promise<boolean> {
@@ -180,7 +200,8 @@ class WebCrypto implements Crypto {
     const spki = new Uint8Array(
       await this.#subtle.exportKey("spki", publicKey),
     );
-    return { privateKey: new WebPrivateKey(privateKey), spki };
+    const scheme = ownScheme(readSpki(spki));
+    return { privateKey: new WebPrivateKey(privateKey, scheme), spki };
   }
 
   #sealingKey(key: Bytes, usage: "encrypt" | "decrypt"): Promise<CryptoKey> {
@@ -191,11 +212,17 @@ class WebCrypto implements Crypto {
   }
 }
 
-function cryptoKeyOf(key: PrivateKey): CryptoKey {
-  if (key instanceof WebPrivateKey) return key.key;
+function ownKey(key: PrivateKey): WebPrivateKey {
+  if (key instanceof WebPrivateKey) return key;
   throw new TypeError(
     "Cannot use private key: it belongs to other cryptography",
   );
+}
+
+/** A JSON Web Key without what is secret (RFC 7518 §6, RFC 8037 §2). */
+function publicHalf({ kty, crv, x, y, n, e }: JsonWebKey): JsonWebKey {
+  const all = Object.entries({ kty, crv, x, y, n, e });
+  return Object.fromEntries(all.filter(([, value]) => value !== undefined));
 }
 
 function gcm(iv: Bytes, name: string): AesGcmParams {
@@ -222,9 +249,20 @@ const CURVES: ReadonlyMap<PublicKeyType, string> = new Map([
   ["p521", "P-521"],
 ]);
 
+/**
+ * What a key signs with here.
+ *
+ * @throws {SyntaxError} when it is too weak, or too large
+ */
+function ownScheme(info: Omit<PublicKeyInfo, "key">): Scheme {
+  const scheme = schemeOf(info, signingAlgorithm(info.type));
+  if (scheme) return scheme;
+  throw new SyntaxError(`found ${info.bits} bits`);
+}
+
 /** `undefined` for a weak key and for an algorithm that is not the key's. */
 function schemeOf(
-  { type, bits }: PublicKeyInfo,
+  { type, bits }: Omit<PublicKeyInfo, "key">,
   algorithm: SignatureAlgorithm,
 ): Scheme | undefined {
   const [family, digest] = algorithm.split("-sha");

@@ -68,13 +68,28 @@ export const descriptionSchema = z.object({
   version: text,
 });
 
+/** A root, and what vouches for it to who trusts the one before; DER, base64. */
+const link = z.object({
+  root: base64(16 * 1024),
+  cross: base64(16 * 1024),
+});
+
 /** Asks for a root by its digest, over a connection that is not verified. */
 export const caRootParams = z.object({ digest });
 /** The root and, where roots were rotated since, the way from it. */
 export const caRootResult = z.object({
   /** DER, base64. */
   certificate: base64(16 * 1024),
-  links: z.array(base64(16 * 1024)).check(z.maxLength(64)),
+  links: z.array(link).check(z.maxLength(64)),
+});
+
+/** Asks for the way from roots that are trusted to the present one. */
+export const successionParams = z.object({
+  digests: z.array(digest).check(z.minLength(1), z.maxLength(8)),
+});
+/** In order, from one of these roots on; none: it is the present one. */
+export const successionResult = z.object({
+  links: z.array(link).check(z.maxLength(64)),
 });
 
 /** Redeems a join token. */
@@ -98,6 +113,21 @@ export const issuedResult = z.object({
   issuedAt: z.number(),
   now: z.number(),
 });
+
+/**
+ * Nothing is issued yet: an operator decides. The same request, with the same
+ * key, is to be made again.
+ */
+export const pendingResult = z.object({
+  pending: z.literal(true),
+  /** Id that the node will have. */
+  node: id,
+  /** When to ask again, in milliseconds. */
+  retryMs: z.number().check(z.positive()),
+});
+
+/** Answer to `join` and to `recover`. */
+export const joinResult = z.union([pendingResult, issuedResult]);
 
 /** What a node registers at the start of a session. */
 export const registerParams = z.object({
@@ -132,8 +162,47 @@ export const closeParams = z.object({
 /** The managers' addresses. */
 export const managersParams = z.object({ addresses: texts(64) });
 
+/** What a node is to trust from now on. */
+export const bundleParams = z.object({
+  /** Oldest first. */
+  roots: z.array(z.object({
+    generation: count,
+    /** DER, base64. */
+    certificate: base64(16 * 1024),
+    /** The same root, signed by the one before; DER, base64. */
+    cross: z.optional(base64(16 * 1024)),
+  })).check(z.minLength(1), z.maxLength(4)),
+});
+
+/** Which rehearsal is meant. */
+export const rehearsalParams = z.object({ rehearsal: id });
+/** Asks for a certificate under a root that is thrown away. */
+export const rehearseParams = z.object({
+  rehearsal: id,
+  csr: base64(8 * 1024),
+});
+/** How it went. */
+export const rehearsedParams = z.object({
+  rehearsal: id,
+  /** Absent: it would have been accepted. */
+  problem: z.optional(z.string().check(z.maxLength(1024))),
+});
+
 /** Tells a worker to renew now. */
 export const renewNowParams = z.object({ reason: text });
+
+/** How far a manager's audit log goes, signed; see cluster/audit_head.ts. */
+export const auditHead = z.object({
+  sequence: count,
+  /** Of that entry, SHA-256 in lower-case hex. */
+  hash: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+  /** Clock of the manager, in milliseconds. */
+  at: z.number(),
+  manager: id,
+  /** DER. */
+  certificate: base64(8 * 1024),
+  signature: base64(1024),
+});
 
 /** One number of the drill's application, and what its writer has read. */
 export const drillParams = z.object({
@@ -160,6 +229,12 @@ export type HelloParams = z.infer<typeof helloParams>;
 export type JoinParams = z.infer<typeof joinParams>;
 /** An issued certificate, on the wire. */
 export type IssuedResult = z.infer<typeof issuedResult>;
+/** An answer to `join` without a certificate. */
+export type PendingResult = z.infer<typeof pendingResult>;
+/** Answer to `join`. */
+export type JoinResult = z.infer<typeof joinResult>;
+/** What a node is to trust. */
+export type BundleParams = z.infer<typeof bundleParams>;
 /** Parameters of `node.register`. */
 export type RegisterParams = z.infer<typeof registerParams>;
 /** Parameters of `drill.number`. */

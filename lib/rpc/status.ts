@@ -19,9 +19,11 @@ const HTTP_STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   "expired": 403,
   "not-yet-valid": 403,
   "newer-than-store": 403,
+  "dropped-root": 403,
   "resumed": 403,
   "role": 403,
   "not-owner": 403,
+  "rejected": 403,
   "not-found": 404,
   "unknown-method": 404,
   "too-busy": 429,
@@ -30,6 +32,8 @@ const HTTP_STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   "not-supported": 501,
   "signer-unavailable": 503,
   "not-initialised": 503,
+  "locked": 503,
+  "unlock-refused": 403,
 };
 
 /** The HTTP status that an error is answered with. */

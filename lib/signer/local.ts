@@ -6,12 +6,17 @@ import type { Signer } from "../pki/signer.ts";
 /** Signs with a key that this process holds. */
 export function localSigner(
   crypto: Crypto,
-  authority: { readonly root: Certificate; readonly key: PrivateKey },
+  authority: {
+    readonly root: Certificate;
+    readonly key: PrivateKey;
+    /** Of an imported authority. Default: none. */
+    readonly intermediates?: readonly Certificate[];
+  },
 ): Signer {
-  const { root: issuer, key: issuerKey } = authority;
+  const { root: issuer, key: issuerKey, intermediates = [] } = authority;
   return {
     issuer,
-    intermediates: [],
+    intermediates,
     issue: (profile) => issueLeaf(crypto, { profile, issuer, issuerKey }),
   };
 }

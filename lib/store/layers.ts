@@ -7,6 +7,7 @@ import type {
   RecordChange,
   Records,
   Transaction,
+  Unplaced,
   View,
 } from "../cluster/store.ts";
 import { freezeJson } from "./codec.ts";
@@ -22,17 +23,19 @@ interface Ground extends View {
   ids(kind: Kind): readonly string[];
 }
 
-/** The committed state: all records in memory, and how long the logs are. */
+/** The newest entry of each log that has one. */
+export type Newest = { readonly [L in LogName]?: Logs[L] };
+
+/** The committed state: all records in memory, and where the logs end. */
 export class Committed implements Ground {
   readonly #tables: Tables = emptyTables();
-  readonly #last: Record<LogName, number>;
+  readonly #newest: { [L in LogName]?: Logs[L] };
   // Sorting 10,000 ids takes 10 ms, 1 ms when few are new: done when somebody
   // lists after a change of ids, and not before.
   readonly #ids = new Map<Kind, readonly string[]>();
 
-  /** @param last number of the newest entry of each log */
-  constructor(last: Readonly<Record<LogName, number>> = { audit: 0 }) {
-    this.#last = { ...last };
+  constructor(newest: Newest = {}) {
+    this.#newest = { ...newest };
   }
 
   get<K extends Kind>(kind: K, id: string): Records[K] | undefined {
@@ -48,7 +51,12 @@ export class Committed implements Ground {
   }
 
   last(log: LogName): number {
-    return this.#last[log];
+    return this.#newest[log]?.sequence ?? 0;
+  }
+
+  /** The newest entry of a log. */
+  newest<L extends LogName>(log: L): Logs[L] | undefined {
+    return this.#newest[log];
   }
 
   ids(kind: Kind): readonly string[] {
@@ -62,7 +70,7 @@ export class Committed implements Ground {
   /** Takes over what is durable. */
   apply(changes: Iterable<Change>): void {
     for (const change of changes) {
-      if (isEntry(change)) this.#last[change.kind] = change.entry.sequence;
+      if (isEntry(change)) this.#newest[change.kind] = change.entry;
       else this.#replace(change);
     }
   }
@@ -126,7 +134,7 @@ export class Overlay implements Transaction, Ground {
     if (this.get(kind, id)) this.#write(kind, id, undefined);
   }
 
-  append<L extends LogName>(log: L, entry: Omit<Logs[L], "sequence">): number {
+  append<L extends LogName>(log: L, entry: Unplaced<Logs[L]>): number {
     this.#refuseWhenSealed();
     const sequence = this.last(log) + 1;
     const numbered = { sequence, ...entry } as Logs[L];
@@ -224,6 +232,7 @@ function emptyTables(): Tables {
     removed: new Map(),
     token: new Map(),
     applicant: new Map(),
+    head: new Map(),
   };
 }
 
@@ -236,6 +245,7 @@ function noGrowth(): Record<Kind, number> {
     removed: 0,
     token: 0,
     applicant: 0,
+    head: 0,
   };
 }
 

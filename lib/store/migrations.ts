@@ -24,6 +24,9 @@ export const MIGRATIONS: readonly string[] = [
   `CREATE TABLE removed (id TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT;
    CREATE TABLE token (id TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT;
    CREATE TABLE applicant (id TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT;`,
+  // From here on entries of the log are linked; a program that does not link
+  // must not write to it.
+  `CREATE TABLE head (id TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT;`,
 ];
 
 /** What {@linkcode migrate} needs beside the database. */

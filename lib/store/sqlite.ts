@@ -36,10 +36,12 @@ export async function openSqliteStore(
   try {
     await makePrivate(path, create);
     // Not by static imports: they would cost every worker from the bundle.
-    const [{ DatabaseSync }, { setImmediate }] = await Promise.all([
-      import("node:sqlite"),
-      import("node:timers"),
-    ]);
+    const [{ DatabaseSync }, { setImmediate }, { createHash }] = await Promise
+      .all([
+        import("node:sqlite"),
+        import("node:timers"),
+        import("node:crypto"),
+      ]);
     const { committed, backend } = open(
       path,
       new DatabaseSync(path, { timeout: BUSY_MS }),
@@ -49,6 +51,8 @@ export async function openSqliteStore(
       // in (64 renewals, say) shares a commit.
       defer: (callback) => setImmediate(callback),
       report: (error) => report(error, logger),
+      hash: (data) =>
+        new Uint8Array(createHash("sha256").update(data).digest()),
     });
   } catch (error) {
     throw storeError(error, { attempt: "open", path });

@@ -22,6 +22,7 @@ const KINDS = [
   "removed",
   "token",
   "applicant",
+  "head",
 ] as const satisfies readonly Kind[];
 
 interface TableStatements {
@@ -56,6 +57,7 @@ export class SqliteBackend implements Backend {
       removed: tableStatements(database, "removed"),
       token: tableStatements(database, "token"),
       applicant: tableStatements(database, "applicant"),
+      head: tableStatements(database, "head"),
     };
     this.#logs = { audit: logStatements(database, "audit") };
   }
@@ -66,7 +68,8 @@ export class SqliteBackend implements Backend {
    * @throws {SwarmdError} `damaged-state` naming the table or the row
    */
   load(): Committed {
-    const committed = new Committed({ audit: this.#last("audit") });
+    const audit = this.#newest("audit");
+    const committed = new Committed({ ...(audit && { audit }) });
     for (const kind of KINDS) committed.apply(this.#records(kind));
     return committed;
   }
@@ -88,6 +91,17 @@ export class SqliteBackend implements Backend {
       return rows.map((row) => this.#decode(row, log) as Logs[L]);
     } catch (error) {
       throw storeError(error, { attempt: "read", path: this.#path });
+    }
+  }
+
+  /** Rows are overwritten at once (secure_delete), the log of writes is not. */
+  erase(): void {
+    const sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+    try {
+      const { busy } = this.#database.prepare(sql).get() ?? {};
+      if (busy !== 0) throw new Error(`the checkpoint says busy = ${busy}`);
+    } catch (error) {
+      throw unwritten(this.#path, error);
     }
   }
 
@@ -133,9 +147,17 @@ export class SqliteBackend implements Backend {
     }
   }
 
-  #last(log: LogName): number {
-    const sql = `SELECT coalesce(max(sequence), 0) AS last FROM ${log}`;
-    return Number(this.#database.prepare(sql).get()?.last);
+  /** What the next entry is numbered and linked by. */
+  #newest<L extends LogName>(log: L): Logs[L] | undefined {
+    const sql =
+      `SELECT sequence, value FROM ${log} ORDER BY sequence DESC LIMIT 1`;
+    const row = this.#database.prepare(sql).get();
+    if (!row) return undefined;
+    const entry = this.#decode(row, log) as Logs[L];
+    if (entry.sequence === row.sequence) return entry;
+    throw this.#damaged(
+      `${log} "${row.sequence}" is damaged, it says that it is ${entry.sequence}`,
+    );
   }
 
   #decode(row: Record<string, unknown>, table: Kind | LogName): object {

@@ -10,6 +10,7 @@ import {
   type View,
 } from "../cluster/store.ts";
 import { type Committed, Overlay } from "./layers.ts";
+import { type Hash, linkEntries } from "./links.ts";
 
 /**
  * Most updates that share one commit. With 32 ordinary ones (a node of 3 KB and
@@ -31,6 +32,8 @@ export interface Backend {
     log: L,
     page: Page,
   ): readonly Logs[L][] | Promise<readonly Logs[L][]>;
+  /** See {@linkcode Store.erase}; absent where nothing is left anyway. */
+  erase?(): void | Promise<void>;
   close(): void | Promise<void>;
 }
 
@@ -42,6 +45,8 @@ export interface StagedOptions {
   readonly defer: (callback: () => void) => void;
   /** Is told what a listener threw. */
   readonly report: (error: unknown) => void;
+  /** Links the entries of logs. */
+  readonly hash: Hash;
 }
 
 interface Watcher {
@@ -100,6 +105,12 @@ export class StagedStore implements Store {
     return () => this.#watchers.delete(watcher);
   }
 
+  async erase(): Promise<void> {
+    if (this.#closed) throw closedError();
+    await this.#running;
+    await this.#backend.erase?.();
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#finish();
     return this.#closed;
@@ -122,7 +133,10 @@ export class StagedStore implements Store {
     const updates = this.#queue.splice(0, MAX_BATCH);
     const batch = new Overlay(this.#committed);
     for (const update of updates) update.run(batch);
-    const changes = batch.changes();
+    const changes = linkEntries(batch.changes(), {
+      committed: this.#committed,
+      hash: this.#options.hash,
+    });
     try {
       if (changes.length > 0) await this.#backend.commit(changes);
     } catch (error) {

@@ -12,7 +12,7 @@ import {
 import { encodePem } from "../pki/pem.ts";
 import type { TrustBundle } from "../pki/trust_bundle.ts";
 import type { IssuedResult } from "../rpc/schemas.ts";
-import type { HeldIdentity } from "./held_identity.ts";
+import { type HeldIdentity, trustDigests } from "./held_identity.ts";
 
 /** What an answer with a certificate is checked against. */
 export interface AnswerCase {
@@ -44,10 +44,11 @@ export async function readAnswer(
     roles: ["worker", "manager"],
     code: "answer-refused",
   });
-  if (checked.nodeId !== answer.node) {
-    throw refused(
-      `the certificate is of ${checked.nodeId}, the answer says ${answer.node}`,
-    );
+  const { nodeId: node, clusterId: cluster, role } = checked;
+  for (const [name, value] of Object.entries({ node, cluster, role })) {
+    const said = answer[name as "node" | "cluster" | "role"];
+    if (said === value) continue;
+    throw refused(`the certificate is of ${name} ${value}, it says ${said}`);
   }
   const { certificate } = checked;
   const life = { issuedAt: expected.now, notAfter: certificate.notAfter };
@@ -55,7 +56,8 @@ export async function readAnswer(
   if (leftMs < 2 * renewalFloor(life)) {
     throw refused(`the certificate ends in ${formatDuration(leftMs)}`);
   }
-  return { ...checked, identity, issuedAt: expected.now };
+  const trust = await trustDigests(crypto, bundle);
+  return { ...checked, identity, issuedAt: expected.now, trust };
 }
 
 async function readChain(

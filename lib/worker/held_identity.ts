@@ -8,7 +8,13 @@ import {
 } from "../pki/identity.ts";
 import type { StoredIdentity } from "../pki/identity_store.ts";
 import { decodePem, encodePem } from "../pki/pem.ts";
-import { readBundle, writeBundle } from "../pki/trust_bundle.ts";
+import { formatDigest, rootDigest } from "../pki/root_digest.ts";
+import {
+  bundleDigest,
+  readBundle,
+  type TrustBundle,
+  writeBundle,
+} from "../pki/trust_bundle.ts";
 import type { ClientCredentials } from "../rpc/connection.ts";
 
 /** The identity that a worker holds: checked, and never changed in parts. */
@@ -16,6 +22,27 @@ export interface HeldIdentity extends CheckedIdentity {
   readonly identity: NodeIdentity;
   /** By this machine's clock, in milliseconds. */
   readonly issuedAt: number;
+  readonly trust: TrustDigests;
+}
+
+/** What is said of the roots that a node trusts. */
+export interface TrustDigests {
+  /** Of all of them. */
+  readonly bundle: string;
+  /** Of the newest, as join tokens pin it. */
+  readonly newest: string;
+}
+
+/** The digests of a bundle; roots stand in it oldest first. */
+export async function trustDigests(
+  crypto: Crypto,
+  bundle: TrustBundle,
+): Promise<TrustDigests> {
+  const newest = bundle.roots.at(-1)?.der ?? new Uint8Array();
+  return {
+    bundle: await bundleDigest(crypto, bundle),
+    newest: formatDigest(await rootDigest(crypto, newest)),
+  };
 }
 
 /**
@@ -39,7 +66,8 @@ export async function readStored(
     allowExpired: true,
   });
   const issuedAt = options.issuedAt ?? checked.certificate.notBefore;
-  return { ...checked, identity, issuedAt };
+  const trust = await trustDigests(crypto, identity.bundle);
+  return { ...checked, identity, issuedAt, trust };
 }
 
 async function readFiles(

@@ -4,7 +4,6 @@ import { encodeBase36 } from "../base/base36.ts";
 import { describeError, hasCode, SwarmdError } from "../base/errors.ts";
 import { DAY } from "../base/time.ts";
 import { drawRenewal } from "../cluster/expiry.ts";
-import { type Certificate, readCertificate } from "../pki/certificate.ts";
 import { createCsr } from "../pki/csr.ts";
 import type { KeyPair } from "../pki/crypto.ts";
 import {
@@ -14,17 +13,19 @@ import {
   tokenKey,
 } from "../pki/join_token.ts";
 import { decodePem, encodePem } from "../pki/pem.ts";
-import { formatDigest, rootDigest } from "../pki/root_digest.ts";
+import { formatDigest } from "../pki/root_digest.ts";
 import type { Endpoint } from "../rpc/connection.ts";
 import { formatEndpoint } from "../rpc/endpoint.ts";
-import type { HelloResult, IssuedResult } from "../rpc/schemas.ts";
+import type { HelloResult, JoinResult, PendingResult } from "../rpc/schemas.ts";
 import { AnonymousCall } from "./anonymous.ts";
 import { readAnswer } from "./answer.ts";
 import { explainSkew } from "./explain_skew.ts";
 import { type HeldIdentity, toStored } from "./held_identity.ts";
 import { judgeManager } from "./judge_manager.ts";
+import { followPin, type PinnedRoot } from "./pinned_root.ts";
 import type { WorkerPorts } from "./ports.ts";
 import type { WorkerState } from "./state.ts";
+import { whilePending } from "./while_pending.ts";
 
 /** An unused key older than this is not used any more, in milliseconds. */
 const MAX_KEY_AGE = DAY;
@@ -51,7 +52,8 @@ interface Attempt extends JoinOrder {
  * Joins a cluster by token (trust.md §3): the root is checked against the
  * token's digest, the manager proves that it knows the secret, and only then
  * is the secret sent. The key is on disk before it is asked for a certificate,
- * so that a lost answer, a crash or a retry never makes a second node.
+ * so that a lost answer, a crash or a retry never makes a second node. Where an
+ * operator has to approve, it goes on asking.
  *
  * @throws {SwarmdError} of the last manager tried; a refusal ends it at once
  */
@@ -62,17 +64,37 @@ export async function join(
   const id = await tokenId(ports.crypto, order.token.secret);
   // Beside the first look at the manager, which needs no key.
   const staging = stageKey(ports, { ...order, tokenId: id });
+  const attempt = { ...order, tokenId: id, staging };
   try {
-    return await joinAny(ports, { ...order, tokenId: id, staging });
+    const first = await joinAny(ports, attempt);
+    if (!("pending" in first)) return first;
+    return await untilDecided(ports, attempt, first);
+  } catch (error) {
+    // Only from a verified manager. The next try is with a key of its own.
+    if (hasCode(error, "rejected")) await ports.identity.dropStagedKey();
+    throw error;
   } finally {
     await Promise.allSettled([staging]); // no write comes after the end
   }
 }
 
+/** The fingerprint that is shown is of the key here, whatever a manager says. */
+async function untilDecided(
+  ports: WorkerPorts,
+  attempt: Attempt,
+  first: PendingResult,
+): Promise<HeldIdentity> {
+  const { spki } = await attempt.staging;
+  const fingerprint = toHex(await ports.crypto.sha256(spki));
+  const { signal } = attempt;
+  const ask = () => joinAny(ports, attempt);
+  return await whilePending(ports, { first, fingerprint, signal, ask });
+}
+
 async function joinAny(
   ports: WorkerPorts,
   attempt: Attempt,
-): Promise<HeldIdentity> {
+): Promise<HeldIdentity | PendingResult> {
   let failure: unknown;
   for (const endpoint of attempt.managers) {
     try {
@@ -138,20 +160,22 @@ async function joinAt(
   ports: WorkerPorts,
   attempt: Attempt,
   endpoint: Endpoint,
-): Promise<HeldIdentity> {
-  const [root, key] = await Promise.all([
+): Promise<HeldIdentity | PendingResult> {
+  const [pinned, key] = await Promise.all([
     fetchRoot(ports, attempt, endpoint),
     attempt.staging,
   ]);
-  const at = { endpoint, root, key };
+  const at = { endpoint, pinned, key };
   const { answer, hello } = await redeem(ports, attempt, at);
+  if ("pending" in answer) return answer;
   const held = await readAnswer(ports.crypto, {
     answer,
     key,
-    bundle: { roots: [root] },
+    bundle: { roots: [pinned.end.root] },
     expected: { clusterId: hello.cluster, now: ports.clock.now() },
   });
-  await keep(ports, attempt, { held, hello, endpoint });
+  const { generation } = pinned.end;
+  await keep(ports, attempt, { held, hello, endpoint, generation });
   return held;
 }
 
@@ -160,7 +184,7 @@ async function fetchRoot(
   ports: WorkerPorts,
   attempt: Attempt,
   endpoint: Endpoint,
-): Promise<Certificate> {
+): Promise<PinnedRoot> {
   const { dialer, clock, crypto, version } = ports;
   const { token, signal } = attempt;
   const connection = await dialer.dialUnverified(endpoint, signal);
@@ -168,12 +192,9 @@ async function fetchRoot(
   try {
     await call.hello(version);
     const digest = formatDigest(token.digest);
-    const { certificate } = await call.call("ca.root", { digest });
-    const der = fromBase64(certificate);
-    if (toHex(await rootDigest(crypto, der)) !== toHex(token.digest)) {
-      throw rootMismatch(endpoint);
-    }
-    return await readCertificate(crypto, der);
+    const answer = await call.call("ca.root", { digest });
+    const pin = { answer, digest: token.digest, at: clock.now() };
+    return await followPin(crypto, pin);
   } catch (error) {
     throw shownOnly(error, endpoint);
   } finally {
@@ -218,12 +239,13 @@ async function redeem(
   attempt: Attempt,
   at: {
     readonly endpoint: Endpoint;
-    readonly root: Certificate;
+    readonly pinned: PinnedRoot;
     readonly key: KeyPair;
   },
-): Promise<{ answer: IssuedResult; hello: HelloResult }> {
+): Promise<{ answer: JoinResult; hello: HelloResult }> {
   const { dialer, clock, crypto, machine, version, random } = ports;
-  const rootsPem = encodePem("CERTIFICATE", at.root.der);
+  const { end, clusterId } = at.pinned;
+  const rootsPem = encodePem("CERTIFICATE", end.root.der);
   const connection = await explainSkew(ports, {
     endpoint: at.endpoint,
     dial: () => dialer.dial(at.endpoint, { rootsPem }, attempt.signal),
@@ -234,7 +256,10 @@ async function redeem(
     const nonce = random.bytes(NONCE_BYTES);
     const prove = { token: attempt.tokenId, nonce: toBase64(nonce) };
     const hello = await call.hello(version, prove);
-    if (hello.cluster !== judged.clusterId) throw unproven(at.endpoint);
+    const { cluster } = hello;
+    if (cluster !== judged.clusterId || cluster !== (clusterId ?? cluster)) {
+      throw unproven(at.endpoint);
+    }
     await checkProof(ports, attempt, {
       hello,
       nonce,
@@ -300,9 +325,10 @@ async function keep(
     readonly held: HeldIdentity;
     readonly hello: HelloResult;
     readonly endpoint: Endpoint;
+    readonly generation: number;
   },
 ): Promise<void> {
-  const { held, hello, endpoint } = made;
+  const { held, hello, endpoint, generation } = made;
   const { notAfter } = held.certificate;
   const life = { issuedAt: held.issuedAt, notAfter };
   await attempt.state.remember(held.nodeId, {
@@ -313,6 +339,7 @@ async function keep(
     seeds: attempt.managers.map(formatEndpoint),
     managers: hello.managers,
     last: formatEndpoint(endpoint),
+    ...(generation > 0 && { generation }),
     issuedAt: held.issuedAt,
     renewAt: drawRenewal(life, ports.random),
   });

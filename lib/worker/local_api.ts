@@ -1,6 +1,10 @@
 import type { Clock } from "../base/time.ts";
 import { SwarmdError } from "../base/errors.ts";
-import type { CaSummary, WorkerStatus } from "../cluster/local_api.ts";
+import type {
+  CaSummary,
+  RecoverySummary,
+  WorkerStatus,
+} from "../cluster/local_api.ts";
 import { encodePem } from "../pki/pem.ts";
 import { formatName } from "../pki/names.ts";
 import { formatEndpoint } from "../rpc/endpoint.ts";
@@ -9,6 +13,7 @@ import {
   type LocalAnswer,
   type LocalRequest,
 } from "../rpc/local_answer.ts";
+import type { RecoveryView } from "./recovery.ts";
 import type { Worker } from "./worker.ts";
 
 /** How long a manager may take to let a node go, in milliseconds. */
@@ -69,6 +74,7 @@ function statusOf({ worker, version }: WorkerApiParts): WorkerStatus {
   const { uplink, renewal, held } = worker;
   const { certificate } = held;
   const { manager, skewMs, skewAt } = uplink;
+  const { newest, alarm } = worker.heads;
   return {
     role: "worker",
     node: held.nodeId,
@@ -78,6 +84,7 @@ function statusOf({ worker, version }: WorkerApiParts): WorkerStatus {
     since: iso(uplink.since),
     ...(manager !== undefined && { manager }),
     ...(uplink.lastError !== undefined && { lastError: uplink.lastError }),
+    ...(worker.recovery && { recovery: recoveryOf(worker.recovery) }),
     certificate: {
       serial: certificate.serial,
       notBefore: iso(certificate.notBefore),
@@ -100,6 +107,19 @@ function statusOf({ worker, version }: WorkerApiParts): WorkerStatus {
     },
     trustRoot: worker.trustRoot,
     managers: worker.endpoints.map(formatEndpoint),
+    ...(newest && { auditHead: { ...newest, at: iso(newest.at) } }),
+    ...(alarm !== undefined && { auditAlarm: alarm }),
+  };
+}
+
+function recoveryOf(
+  { reason, pending, lastError }: RecoveryView,
+): RecoverySummary {
+  return {
+    reason,
+    state: pending === undefined ? "asking" : "pending",
+    ...(pending !== undefined && { fingerprint: pending }),
+    ...(lastError !== undefined && { lastError }),
   };
 }
 

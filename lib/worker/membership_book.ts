@@ -1,4 +1,5 @@
 import type { ErrorCode } from "../base/errors.ts";
+import type { SignedHead } from "../cluster/audit_head.ts";
 import type { Endpoint } from "../rpc/connection.ts";
 import { formatEndpoint, parseEndpoint } from "../rpc/endpoint.ts";
 import type { HeldIdentity } from "./held_identity.ts";
@@ -64,6 +65,25 @@ export class MembershipBook {
 
   async renewed({ issuedAt }: HeldIdentity, renewAt: number): Promise<void> {
     await this.#change({ issuedAt, renewAt });
+  }
+
+  /** After a bundle was saved: what was offered once is not adopted again. */
+  async adopted(generation: number): Promise<void> {
+    await this.#change({ generation });
+  }
+
+  /** In memory at once; on disk with the next write, or now. */
+  async keeps(
+    auditHeads: readonly SignedHead[],
+    { durably }: { readonly durably: boolean },
+  ): Promise<void> {
+    this.#membership = { ...this.#membership, auditHeads: [...auditHeads] };
+    if (durably) await this.write();
+  }
+
+  /** What is not on disk yet. */
+  async write(): Promise<void> {
+    await this.#change({});
   }
 
   async #change(change: Partial<Membership>): Promise<void> {

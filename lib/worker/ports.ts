@@ -19,8 +19,22 @@ export interface Machine {
 
 /** What a worker tells its operator. Times in milliseconds. */
 export type WorkerEvent =
+  | {
+    /** An operator has to accept this machine. */
+    readonly event: "pending";
+    /** Id that it will have, or has again. */
+    readonly node: string;
+    /** SHA-256 of its key (SubjectPublicKeyInfo), lower-case hex. */
+    readonly fingerprint: string;
+  }
   | { readonly event: "joined" } & IssuedFacts
   | { readonly event: "renewed" } & IssuedFacts
+  | {
+    /** It came back with an identity that was not good any more. */
+    readonly event: "recovered";
+    /** What was wrong with it, such as `expired`. */
+    readonly reason: string;
+  } & IssuedFacts
   | {
     readonly event: "connected";
     readonly node: string;
@@ -33,6 +47,12 @@ export type WorkerEvent =
     readonly node: string;
     readonly manager: string;
     readonly reason: string;
+  }
+  | {
+    readonly event: "root-changed";
+    readonly node: string;
+    /** `sha256:<hex>` of the newest root that it trusts now. */
+    readonly rootDigest: string;
   };
 
 /** The world, as much of it as a worker touches. */

@@ -9,12 +9,13 @@ import {
 } from "../cluster/expiry.ts";
 import { createCsr } from "../pki/csr.ts";
 import type { KeyPair } from "../pki/crypto.ts";
-import { decodePem, encodePem } from "../pki/pem.ts";
 import { issuedFacts } from "../pki/issued_facts.ts";
 import type { IssuedResult } from "../rpc/schemas.ts";
 import { readAnswer } from "./answer.ts";
 import { type HeldIdentity, toStored } from "./held_identity.ts";
 import type { WorkerPorts } from "./ports.ts";
+import type { Recovery } from "./recovery.ts";
+import { stageKey } from "./staged_key.ts";
 
 /** The steps of a renewal (trust.md §5). */
 export type RenewalStep =
@@ -35,6 +36,19 @@ export interface RenewalView {
     | undefined;
 }
 
+/** Renewals that may follow each other without a longer pause. */
+const MAX_IN_A_ROW = 4;
+/** And that between them, in milliseconds. */
+const MIN_PAUSE = SECOND;
+
+/** A change of the trust bundle. */
+export interface Adoption {
+  /** Gives the identity with the other bundle. @throws {SwarmdError} if it is not good */
+  judge(held: HeldIdentity, signal: AbortSignal): Promise<HeldIdentity>;
+  /** It is on the disk. */
+  saved(): Promise<void>;
+}
+
 /** What renewal works with. */
 export interface RenewalParts extends WorkerPorts {
   held(): HeldIdentity;
@@ -48,6 +62,8 @@ export interface RenewalParts extends WorkerPorts {
   ask(csr: string, signal: AbortSignal): Promise<IssuedResult>;
   /** Opens the next connection, with the identity in use. */
   move(reason: string): void;
+  /** Takes over while the identity in use is not good any more. */
+  readonly recovery?: Recovery;
 }
 
 /**
@@ -59,6 +75,8 @@ export class Renewal {
   readonly #parts: RenewalParts;
   #step: RenewalStep = "idle";
   #dueAt: number;
+  /** How often a renewal was wanted at once. */
+  #pushes = 0;
   /** No try before, by the monotonic clock, in milliseconds. */
   #notBefore = -Infinity;
   #failures = 0;
@@ -66,6 +84,10 @@ export class Renewal {
   #warnedAt = -Infinity;
   /** Wakes the wait for the due time. */
   #wake = new AbortController();
+  /** A change of the bundle that waits for its turn; the newest counts. */
+  #adoption: Adoption | undefined;
+  /** When the last renewals succeeded, monotonic, oldest first. */
+  #successes: readonly number[] = [];
   /** The newest identity that needs no confirmation any more. */
   #settled: HeldIdentity | undefined;
   /** The identity in use has not been answered with a `hello` yet. */
@@ -92,13 +114,28 @@ export class Renewal {
    * and no pause after a failure: no push makes a node ask in a tight loop.
    */
   renewNow(): void {
+    this.#pushes++;
     this.#dueAt = Math.min(this.#dueAt, this.#parts.clock.now());
+    this.#wake.abort();
+  }
+
+  /** Takes another trust bundle into use, when no renewal is under way. */
+  adopt(change: Adoption): void {
+    this.#adoption = change;
+    this.#wake.abort();
+  }
+
+  /** The identity in use is to be recovered: nothing else is tried. */
+  recover(error: SwarmdError): void {
+    this.#unconfirmed?.reject(error);
     this.#wake.abort();
   }
 
   /** A manager answered a `hello` under this identity. */
   async confirmed(held: HeldIdentity): Promise<void> {
-    if (held !== this.#parts.held() || held === this.#settled) return;
+    if (held !== this.#parts.held()) return;
+    this.#parts.recovery?.end();
+    if (held === this.#settled) return;
     this.#settled = held;
     try {
       await this.#parts.identity.confirm();
@@ -127,35 +164,99 @@ export class Renewal {
 
   async run(signal: AbortSignal): Promise<void> {
     for (;;) {
-      await this.#untilDue(signal);
+      await this.#untilWork(signal);
+      const recovery = this.#recovery;
       try {
-        await this.#renew(signal);
-        this.#failures = 0;
-        this.#lastFailure = undefined;
+        if (recovery) await this.#recover(recovery, signal);
+        else if (this.#adoption) await this.#adopt(this.#adoption, signal);
+        else await this.#renew(signal);
       } catch (error) {
         signal.throwIfAborted();
-        this.#failed(error);
+        if (recovery) recovery.failed(error);
+        else this.#failed(error);
       } finally {
         this.#step = "idle";
       }
     }
   }
 
-  async #untilDue(signal: AbortSignal): Promise<void> {
+  /** While it is wanted. */
+  get #recovery(): Recovery | undefined {
+    const { recovery } = this.#parts;
+    return recovery?.isWanted ? recovery : undefined;
+  }
+
+  /** Until a renewal is due, or another bundle is to be adopted, or recovered. */
+  async #untilWork(signal: AbortSignal): Promise<void> {
     const { clock } = this.#parts;
-    // On the clock that nobody sets: a moment that was chosen while the other
-    // one was wrong would still hold when it is right again.
-    const pauseMs = this.#notBefore - clock.monotonic();
-    if (pauseMs > 0) await sleep(clock, pauseMs, signal);
-    while (clock.now() < this.#dueAt) {
+    while (this.#recovery || !this.#adoption) {
+      // On the clock that nobody sets: a moment that was chosen while the
+      // other one was wrong would still hold when it is right again.
+      const pauseMs = this.#recovery?.pauseMs ??
+        this.#notBefore - clock.monotonic();
+      const isDue = this.#recovery !== undefined || clock.now() >= this.#dueAt;
+      if (pauseMs <= 0 && isDue) break;
       this.#wake = new AbortController();
       const either = AbortSignal.any([signal, this.#wake.signal]);
-      await sleepUntil(clock, this.#dueAt, either).catch(() => {
-        // Woken: the due time changed. Unless it is the end of everything:
+      const waited = pauseMs > 0
+        ? sleep(clock, pauseMs, either)
+        : sleepUntil(clock, this.#dueAt, either);
+      await waited.catch(() => {
+        // Woken: something changed. Unless it is the end of everything:
         signal.throwIfAborted();
       });
     }
     signal.throwIfAborted();
+  }
+
+  /** The bundle of the identity may be another one: both are saved at once. */
+  async #recover(recovery: Recovery, signal: AbortSignal): Promise<void> {
+    const before = this.#parts.held();
+    const reason = recovery.view?.reason ?? "expired";
+    const held = await recovery.attempt(signal);
+    if (!held) return;
+    const { identity, logger, event } = this.#parts;
+    this.#settled = before;
+    const renewAt = await this.#save(held);
+    this.#step = "saved";
+    await this.#use(held, renewAt, signal);
+    await identity.dropStagedKey();
+    const facts = issuedFacts(held.certificate);
+    logger.info("Certificate recovered", { serial: facts.serial, reason });
+    event({ event: "recovered", reason, ...facts });
+    const { newest: rootDigest } = held.trust;
+    if (rootDigest !== before.trust.newest) {
+      event({ event: "root-changed", node: held.nodeId, rootDigest });
+    }
+    this.#succeeded(held);
+  }
+
+  /** A bundle that is not good is told, and nothing else changes. */
+  async #adopt(change: Adoption, signal: AbortSignal): Promise<void> {
+    this.#adoption = undefined;
+    const { identity, logger } = this.#parts;
+    const before = this.#parts.held();
+    let held: HeldIdentity;
+    try {
+      held = await change.judge(before, signal);
+    } catch (error) {
+      logger.error("Trust bundle not adopted; the old one stays", {
+        error: describeError(error),
+      });
+      return;
+    }
+    if (held.trust.bundle === before.trust.bundle) {
+      return this.#parts.move("the manager wants to hear what is trusted here");
+    }
+    this.#settled = before;
+    await identity.save(toStored(held));
+    await change.saved();
+    this.#step = "saved";
+    await this.#use(held, this.#dueAt, signal);
+    const { newest: rootDigest } = held.trust;
+    logger.info("Trust bundle adopted", { rootDigest });
+    const node = held.nodeId;
+    this.#parts.event({ event: "root-changed", node, rootDigest });
   }
 
   /** The next try comes after a pause. */
@@ -197,7 +298,8 @@ export class Renewal {
   async #renew(signal: AbortSignal): Promise<void> {
     const { identity, logger } = this.#parts;
     const before = this.#parts.held();
-    const key = await this.#stageKey(before);
+    const after = before.certificate.fingerprint;
+    const key = await stageKey(this.#parts, { purpose: "renew", after });
     this.#step = "requested";
     const csr = toBase64(await createCsr(this.#parts.crypto, key));
     const answer = await this.#parts.ask(csr, signal);
@@ -212,43 +314,7 @@ export class Renewal {
     const facts = issuedFacts(held.certificate);
     logger.info("Certificate renewed", { serial: facts.serial });
     this.#parts.event({ event: "renewed", ...facts });
-    await this.#rest(held, signal);
-  }
-
-  /** The key of a request whose answer was lost is asked with again. */
-  async #stageKey(before: HeldIdentity): Promise<KeyPair> {
-    const { identity, crypto, clock } = this.#parts;
-    const binding = { after: before.certificate.fingerprint };
-    const staged = await this.#stagedKey(binding.after);
-    if (staged) return staged;
-    const key = await crypto.generateKey();
-    const pkcs8 = await crypto.exportPkcs8(key.privateKey);
-    const keyPem = encodePem("PRIVATE KEY", pkcs8);
-    const createdAt = clock.now();
-    await identity.saveStagedKey({
-      keyPem,
-      purpose: "renew",
-      createdAt,
-      binding,
-    });
-    return key;
-  }
-
-  /** A staged key that cannot be read is worth nothing, and stops nothing. */
-  async #stagedKey(after: string): Promise<KeyPair | undefined> {
-    const { identity, crypto, logger } = this.#parts;
-    try {
-      const staged = await identity.loadStagedKey();
-      const same = staged?.purpose === "renew" &&
-        staged.binding["after"] === after;
-      const [pkcs8] = same ? decodePem(staged.keyPem, "PRIVATE KEY") : [];
-      return pkcs8 && await crypto.importPkcs8(pkcs8);
-    } catch (error) {
-      logger.warn("Staged key not usable; making a new one", {
-        error: describeError(error),
-      });
-      return undefined;
-    }
+    this.#succeeded(held);
   }
 
   /** An answer that fails its check burns its key. */
@@ -288,11 +354,13 @@ export class Renewal {
     signal.addEventListener("abort", stop, { once: true });
     this.#unconfirmed = confirmed;
     this.#step = "in-use";
+    const pushes = this.#pushes;
     this.#parts.use(held);
     this.#parts.move("this node has a newer certificate");
     try {
       await confirmed.promise;
-      this.#dueAt = renewAt;
+      // A manager that heard of it may have asked for the next one already
+      if (pushes === this.#pushes) this.#dueAt = renewAt;
     } catch (error) {
       await this.#parts.identity.dropStagedKey();
       throw error;
@@ -302,12 +370,19 @@ export class Renewal {
     }
   }
 
-  /** Whatever an authority answers, no node renews in a tight loop (W6). */
-  async #rest(held: HeldIdentity, signal: AbortSignal): Promise<void> {
-    await sleep(this.#parts.clock, this.#floor(held), signal);
-  }
-
-  #floor({ issuedAt, certificate: { notAfter } }: HeldIdentity): number {
-    return renewalFloor({ issuedAt, notAfter });
+  /**
+   * Whatever an authority answers, no node renews in a tight loop (W6): the
+   * next one waits, and after a few in a row, as rotations ask for, each waits
+   * for its share of that time.
+   */
+  #succeeded({ issuedAt, certificate: { notAfter } }: HeldIdentity): void {
+    this.#failures = 0;
+    this.#lastFailure = undefined;
+    const now = this.#parts.clock.monotonic();
+    this.#successes = [...this.#successes, now].slice(-MAX_IN_A_ROW);
+    const [oldest = now] = this.#successes;
+    const floorMs = renewalFloor({ issuedAt, notAfter });
+    const full = this.#successes.length === MAX_IN_A_ROW;
+    this.#notBefore = full ? Math.max(now, oldest + floorMs) : now + MIN_PAUSE;
   }
 }

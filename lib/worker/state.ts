@@ -1,6 +1,7 @@
 import * as z from "zod/mini";
 import { SwarmdError } from "../base/errors.ts";
 import type { IdentityStore } from "../pki/identity_store.ts";
+import { auditHead } from "../rpc/schemas.ts";
 
 const membershipSchema = z.object({
   cluster: z.string(),
@@ -13,6 +14,10 @@ const membershipSchema = z.object({
   seeds: z.array(z.string()),
   /** Addresses that a manager gave. */
   managers: z.array(z.string()),
+  /** Highest generation of a root that was ever adopted. */
+  generation: z.optional(z.number()),
+  /** Of each manager's audit log, the newest that it was told. */
+  auditHeads: z.optional(z.array(auditHead)),
   /** Where it was connected last. */
   last: z.optional(z.string()),
   /** Why a verified manager refused the identity for good. */

@@ -11,15 +11,20 @@ import {
   type Result,
 } from "../rpc/methods.ts";
 import type { HelloResult } from "../rpc/schemas.ts";
-import { PROTOCOL } from "./anonymous.ts";
-import { explainSkew } from "./explain_skew.ts";
-import { type HeldIdentity, toCredentials } from "./held_identity.ts";
-import { type JudgedManager, judgeManager } from "./judge_manager.ts";
-import { ManagerConnection } from "./manager_connection.ts";
+import type { HeldIdentity } from "./held_identity.ts";
+import {
+  type Established,
+  greet,
+  type Line,
+  openLine,
+  type UplinkStatus,
+} from "./line.ts";
+import type { ManagerConnection } from "./manager_connection.ts";
 import { Heart } from "./heart.ts";
 import type { WorkerPorts } from "./ports.ts";
 import { Presence } from "./presence.ts";
 import { isRefusal, reconnectPause } from "./reconnect.ts";
+import { SkewMeter } from "./skew_meter.ts";
 import { WorkerSession } from "./worker_session.ts";
 
 /** Shortest time that a connection is used before a move, in milliseconds. */
@@ -28,44 +33,20 @@ const MIN_STAY = 500;
 /** An outage of so long is told to the operator, in milliseconds. */
 const INTERRUPTED_AFTER = 5 * SECOND;
 
-/** Where a session lives, and what was presented there. */
-export interface Established {
-  readonly held: HeldIdentity;
-  readonly endpoint: Endpoint;
-}
-
 /** What an uplink works with. */
 export interface UplinkParts extends WorkerPorts {
   /** The identity to present, now. */
   held(): HeldIdentity;
-  /** Digest of the trust bundle in use. */
-  bundleDigest(): string;
+  /** Highest generation of a root that was ever adopted; 0: not known. */
+  generation(): number;
   /** Where managers are, best first. */
   managers(): readonly Endpoint[];
   /** A session began, or went on, at this place and with this identity. */
   established(at: Established, fresh: boolean): void;
   /** A manager that was verified refused this identity. */
-  refused(held: HeldIdentity, error: SwarmdError): void;
+  refused(at: Established, error: SwarmdError): void;
   /** A push of the manager, in order. */
   pushed(method: string, params: unknown): void;
-}
-
-/** What is known of the uplink, for `status`. */
-export interface UplinkStatus {
-  readonly connected: boolean;
-  readonly manager: string | undefined;
-  /** Wall clock, in milliseconds. */
-  readonly since: number;
-  readonly lastError: string | undefined;
-  /** Own clock minus the manager's, in milliseconds. */
-  readonly skewMs: number | undefined;
-  readonly skewAt: number | undefined;
-}
-
-/** A connection that serves the session, or is about to. */
-interface Line extends Established {
-  readonly link: ManagerConnection;
-  readonly manager: JudgedManager;
 }
 
 /**
@@ -87,7 +68,7 @@ export class Uplink {
   #failures = 0;
   #lostAt: number;
   #lastError: string | undefined;
-  #skew: { readonly ms: number; readonly at: number } | undefined;
+  readonly #clocks: SkewMeter;
   #heart: Heart | undefined;
   /** Said by a verified manager, on the connection that it ended. */
   #removed: SwarmdError | undefined;
@@ -98,6 +79,7 @@ export class Uplink {
     this.#parts = parts;
     this.#instance = newId(parts.random);
     this.#presence = new Presence(parts);
+    this.#clocks = new SkewMeter(parts);
     this.#lostAt = parts.clock.monotonic();
   }
 
@@ -108,9 +90,20 @@ export class Uplink {
       manager: line && formatEndpoint(line.endpoint),
       since: this.#presence.since,
       lastError: this.#lastError,
-      skewMs: this.#skew?.ms,
-      skewAt: this.#skew?.at,
+      skewMs: this.#clocks.skew?.ms,
+      skewAt: this.#clocks.skew?.at,
     };
+  }
+
+  /** Id of the manager that the session lives on, as its certificate says. */
+  get managerId(): string | undefined {
+    return this.#line?.manager.nodeId;
+  }
+
+  /** What holds the session. @throws {SwarmdError} `unreachable` when nothing does */
+  get line(): Line {
+    if (this.#line) return this.#line;
+    throw new SwarmdError("unreachable", "No manager is there");
   }
 
   /** The session, while there is one; it may wait for its next connection. */
@@ -139,6 +132,11 @@ export class Uplink {
     this.#parts.logger.debug("The session is to move", { reason });
     this.#movesAsked++;
     this.#wake.resolve();
+  }
+
+  /** Ends the session: the identity that it belongs to is good no more. */
+  giveUp(error: SwarmdError): void {
+    this.#session?.end(error);
   }
 
   /** Dials at once if it waits to: what stood in the way may be gone. */
@@ -234,14 +232,14 @@ export class Uplink {
       throw new SwarmdError("unreachable", "No manager's address is known");
     }
     const asked = this.#movesAsked;
-    const line = await this.#dial(endpoint, signal);
+    const line = await this.#open(endpoint, signal);
     const stop = () => line.link.retire();
     signal.addEventListener("abort", stop, { once: true });
     try {
       await this.#greet(line);
     } catch (error) {
       line.link.retire();
-      if (error instanceof SwarmdError) this.#refused(line.held, error);
+      if (error instanceof SwarmdError) this.#refused(line, error);
       throw error;
     } finally {
       signal.removeEventListener("abort", stop);
@@ -249,39 +247,23 @@ export class Uplink {
     this.#movesDone = asked;
   }
 
-  #refused(held: HeldIdentity, error: SwarmdError): void {
+  #refused(line: Line, error: SwarmdError): void {
     if (hasCode(error, "session-ended")) this.#session?.end(error);
-    else if (isRefusal(error)) this.#parts.refused(held, error);
+    else if (isRefusal(error)) this.#parts.refused(line, error);
   }
 
-  async #dial(endpoint: Endpoint, signal: AbortSignal): Promise<Line> {
-    const { clock, crypto, dialer } = this.#parts;
+  async #open(endpoint: Endpoint, signal: AbortSignal): Promise<Line> {
     const held = this.#parts.held();
-    const connection = await explainSkew(this.#parts, {
-      endpoint,
-      dial: () => dialer.dial(endpoint, toCredentials(held), signal),
+    const generation = this.#parts.generation();
+    return await openLine(this.#parts, {
+      ...{ endpoint, held, generation, signal },
+      events: {
+        message: (link, message) => this.#session?.receive(link, message),
+        beaten: (link, beat) => this.#beaten(link, beat),
+        move: (reason) => this.requestMove(reason),
+        closed: (link, error) => this.#closed(link, error),
+      },
     });
-    try {
-      const { clusterId } = held;
-      const now = clock.now();
-      const manager = await judgeManager(crypto, connection, {
-        clusterId,
-        now,
-      });
-      const link: ManagerConnection = new ManagerConnection(connection, {
-        clock,
-        events: {
-          message: (message) => this.#session?.receive(link, message),
-          heartbeat: (beat) => this.#beaten(link, beat),
-          move: (reason) => this.requestMove(reason),
-          closed: (error) => this.#closed(link, error),
-        },
-      });
-      return { link, held, manager, endpoint };
-    } catch (error) {
-      connection.destroy();
-      throw error;
-    }
   }
 
   async #greet(line: Line): Promise<void> {
@@ -300,22 +282,14 @@ export class Uplink {
   async #hello(line: Line, session: WorkerSession): Promise<boolean> {
     const { clock, version } = this.#parts;
     const asked = clock.now();
-    const { id, lastSeen } = session;
-    const resume = session.opened;
     let taken = false;
-    const answer = await line.link.ask("hello", {
-      params: {
-        protocols: [PROTOCOL],
-        version,
-        features: ["drill"],
-        session: { id, lastSeen, resume, instance: this.#instance },
-        bundle: this.#parts.bundleDigest(),
-      },
+    const answer = await greet(line, {
+      ...{ session, version, instance: this.#instance },
       answered: (hello) => {
         taken = this.#take(line, session, hello);
       },
     });
-    this.#measure(answer.now, asked);
+    this.#clocks.measure(answer.now, asked);
     return taken;
   }
 
@@ -372,7 +346,7 @@ export class Uplink {
     });
     if (hasCode(error, "removed")) {
       this.#removed = error;
-      this.#parts.refused(this.#line.held, error);
+      this.#parts.refused(this.#line, error);
     }
     // The manager stops, or another machine has it: that is the reason told.
     if (
@@ -412,21 +386,7 @@ export class Uplink {
     beat: { readonly now: number; readonly nextMs?: number },
   ): void {
     if (this.#line?.link !== link) return;
-    this.#measure(beat.now, this.#parts.clock.now());
+    this.#clocks.measure(beat.now, this.#parts.clock.now());
     this.#heart?.answered(beat.nextMs);
-  }
-
-  /** Their clock explains; it decides nothing. */
-  #measure(theirs: number, asked: number): void {
-    const now = this.#parts.clock.now();
-    const ms = (asked + now) / 2 - theirs;
-    const before = this.#skew?.ms ?? 0;
-    this.#skew = { ms, at: now };
-    const limit = 60 * SECOND;
-    if (Math.abs(ms) > limit && Math.abs(before) <= limit) {
-      this.#parts.logger.warn("This machine's clock and the manager's differ", {
-        skewMs: Math.round(ms),
-      });
-    }
   }
 }

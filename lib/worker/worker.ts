@@ -1,21 +1,26 @@
 import { describeError, hasCode, SwarmdError } from "../base/errors.ts";
 import { runTasks } from "../base/tasks.ts";
-import { formatDigest, rootDigest } from "../pki/root_digest.ts";
 import type { Certificate } from "../pki/certificate.ts";
+import type { SignedHead } from "../cluster/audit_head.ts";
 import { latestRenewal } from "../cluster/expiry.ts";
 import { LEAF_BACKDATE } from "../pki/profile.ts";
 import { watchClock } from "../cluster/clock_watch.ts";
-import { bundleDigest } from "../pki/trust_bundle.ts";
 import { formatName } from "../pki/names.ts";
 import type { Endpoint } from "../rpc/connection.ts";
 import { isPush, parseAs, PUSHES } from "../rpc/methods.ts";
+import type { BundleParams } from "../rpc/schemas.ts";
 import { DrillApp } from "./drill_app.ts";
+import { followOffer } from "./follow_offer.ts";
 import { type HeldIdentity, readStored } from "./held_identity.ts";
 import type { WorkerPorts } from "./ports.ts";
+import { HeadKeeper } from "./head_keeper.ts";
+import { type Established, presentedOn, type UplinkStatus } from "./line.ts";
 import { MembershipBook } from "./membership_book.ts";
-import { Renewal, type RenewalView } from "./renewal.ts";
+import { rehearse } from "./rehearse.ts";
+import { recoverableReason, Recovery, type RecoveryView } from "./recovery.ts";
+import { type Adoption, Renewal, type RenewalView } from "./renewal.ts";
 import type { Membership, WorkerState } from "./state.ts";
-import { type Established, Uplink, type UplinkStatus } from "./uplink.ts";
+import { Uplink } from "./uplink.ts";
 
 /** What a worker is run with. */
 export interface WorkerOptions {
@@ -33,12 +38,12 @@ export class Worker {
   readonly #state: WorkerState;
   readonly #uplink: Uplink;
   readonly #renewal: Renewal;
+  readonly #recovery: Recovery;
   readonly #drill: DrillApp;
   #held: HeldIdentity;
   readonly #book: MembershipBook;
-  readonly #bundleDigest: string;
-  readonly #trustRoot: string;
-  /** Resolved by the first session. */
+  readonly heads: HeadKeeper;
+  /** Resolved by the first session, or when there is an identity to recover. */
   readonly #connected = Promise.withResolvers<void>();
   /** Writes that nobody waits for, but the end. */
   #writes: Promise<unknown> = Promise.resolve();
@@ -46,11 +51,7 @@ export class Worker {
   /** The identity that the manager was last told of. */
   #registered: HeldIdentity | undefined;
 
-  /** See {@linkcode Worker.open}. */
-  constructor(
-    options: WorkerOptions,
-    digests: { readonly bundle: string; readonly root: string },
-  ) {
+  constructor(options: WorkerOptions) {
     const { ports, state, held, membership } = options;
     this.#ports = ports;
     this.#state = state;
@@ -59,36 +60,41 @@ export class Worker {
       nodeId: held.nodeId,
       membership,
     });
-    this.#bundleDigest = digests.bundle;
-    this.#trustRoot = digests.root;
+    this.heads = new HeadKeeper({
+      ...ports,
+      kept: () => this.#book.membership.auditHeads ?? [],
+      keep: (heads, durably) => this.#book.keeps(heads, { durably }),
+      told: (head) => this.#uplink.session?.notify("audit.kept", head),
+    });
     this.#drill = options.drill ?? new DrillApp(ports);
+    const generation = () => this.#book.membership.generation ?? 0;
+    this.#recovery = new Recovery({
+      ...ports,
+      held: () => this.#held,
+      generation,
+      adopted: (adopted) => this.#book.adopted(adopted),
+    });
     this.#renewal = new Renewal({
       ...ports,
+      recovery: this.#recovery,
       held: () => this.#held,
       reload: () => this.#reload(),
       use: (next) => this.#held = next,
       remember: (next, renewAt) => this.#book.renewed(next, renewAt),
       ask: (csr, signal) => this.#uplink.call("node.renew", { csr }, signal),
-      move: (reason) => this.#uplink.requestMove(reason),
+      move: (reason) => {
+        this.#uplink.requestMove(reason);
+        this.#uplink.hurry();
+      },
     }, firstRenewal(held, membership));
     this.#uplink = new Uplink({
       ...ports,
       held: () => this.#held,
-      bundleDigest: () => this.#bundleDigest,
+      generation,
       managers: () => this.#book.endpoints,
       established: (line, fresh) => this.#established(line, fresh),
-      refused: (used, error) => this.#background(this.#refused(used, error)),
+      refused: (at, error) => this.#background(this.#refused(at, error)),
       pushed: (method, params) => this.#pushed(method, params),
-    });
-  }
-
-  static async open(options: WorkerOptions): Promise<Worker> {
-    const { crypto } = options.ports;
-    const { bundle } = options.held.identity;
-    const newest = bundle.roots.at(-1)?.der ?? new Uint8Array();
-    return new Worker(options, {
-      bundle: await bundleDigest(crypto, bundle),
-      root: formatDigest(await rootDigest(crypto, newest)),
     });
   }
 
@@ -114,7 +120,7 @@ export class Worker {
 
   /** Digest of the newest root that it trusts. */
   get trustRoot(): string {
-    return this.#trustRoot;
+    return this.#held.trust.newest;
   }
 
   get uplink(): UplinkStatus {
@@ -123,6 +129,11 @@ export class Worker {
 
   get renewal(): RenewalView {
     return this.#renewal.view;
+  }
+
+  /** While the identity is not good any more. */
+  get recovery(): RecoveryView | undefined {
+    return this.#recovery.view;
   }
 
   /** @throws {SwarmdError} `removed` when the cluster removed this node */
@@ -135,6 +146,7 @@ export class Worker {
         (s) => this.#drill.run(() => this.#uplink.session, s),
       ], signal);
     } finally {
+      this.#background(this.#book.write());
       await this.#writes; // that it was removed is to be remembered
     }
   }
@@ -179,10 +191,31 @@ export class Worker {
     this.#uplink.hurry();
   }
 
-  /** Back to the identity before, or remembered: a join is to begin anew. */
-  async #refused(used: HeldIdentity, error: SwarmdError): Promise<void> {
-    if (await this.#renewal.refused(used, error)) return;
+  /**
+   * Back to the identity before; or remembered, so that a join begins anew, and
+   * recovered where that is possible.
+   */
+  async #refused(at: Established, error: SwarmdError): Promise<void> {
+    if (await this.#renewal.refused(at.held, error)) return;
+    this.#recover(at, error);
     await this.#book.refused(error.code);
+  }
+
+  /** A clock of the manager alone ends no certificate. */
+  #recover(
+    { held: used, endpoint, successor }: Established,
+    error: SwarmdError,
+  ): void {
+    const reason = recoverableReason(error);
+    if (!reason || used !== this.#held) return;
+    const { notAfter } = used.certificate;
+    if (reason === "expired" && this.#ports.clock.now() < notAfter) return;
+    const cause = { reason, endpoint };
+    this.#recovery.begin({ ...cause, ...(successor && { successor }) });
+    // Whatever waits for an answer in it would hold up what comes now.
+    this.#uplink.giveUp(error);
+    this.#renewal.recover(error);
+    this.#connected.resolve();
   }
 
   #established({ held: used, endpoint }: Established, fresh: boolean): void {
@@ -201,9 +234,11 @@ export class Worker {
       arch,
       version,
       issuer: formatName(used.certificate.issuer),
-      trustRoot: this.#trustRoot,
+      trustRoot: used.trust.newest,
       now: clock.now(),
     });
+    const { newest } = this.heads;
+    if (newest) this.#uplink.session?.notify("audit.kept", newest);
   }
 
   #pushed(method: string, raw: unknown): void {
@@ -211,9 +246,54 @@ export class Worker {
     const params = parseAs(PUSHES[method].params, { value: raw, what: method });
     if (method === "drill.number") this.#drill.read(params);
     else if (method === "node.renew-now") this.#renewal.renewNow();
-    else if (method === "cluster.managers" && "addresses" in params) {
+    else if (method === "ca.bundle" && "roots" in params) {
+      this.#renewal.adopt(this.#adoption(params));
+    } else if (method === "node.rehearse-now" && "rehearsal" in params) {
+      this.#background(this.#rehearse(params.rehearsal));
+    } else if (method === "cluster.managers" && "addresses" in params) {
       this.#background(this.#book.learned(params.addresses));
-    }
+    } else if (method === "audit.head" && "hash" in params) this.#head(params);
+  }
+
+  /** A manager speaks for its own log only. */
+  #head(head: SignedHead): void {
+    if (head.manager !== this.#uplink.managerId) return;
+    this.#background(this.heads.seen(head));
+  }
+
+  /** Whatever comes of it is told, and changes nothing. */
+  async #rehearse(rehearsal: string): Promise<void> {
+    const signal = new AbortController().signal;
+    const problem = await rehearse({
+      ...this.#ports,
+      held: this.#held,
+      ask: (csr) =>
+        this.#uplink.call("node.rehearse", { rehearsal, csr }, signal),
+    });
+    this.#uplink.session?.notify("node.rehearsed", {
+      rehearsal,
+      ...(problem !== undefined && { problem }),
+    });
+  }
+
+  #adoption(offer: BundleParams): Adoption {
+    const { crypto, clock } = this.#ports;
+    const { generation: before = 0 } = this.#book.membership;
+    let generation = before;
+    return {
+      judge: async (held, signal) => {
+        const { line } = this.#uplink;
+        const adopted = await followOffer(this.#ports, {
+          ...{ offer, held, signal, endpoint: line.endpoint },
+          presented: await presentedOn(line, crypto),
+          generation: before,
+          now: clock.now(),
+        });
+        generation = adopted.generation;
+        return adopted.held;
+      },
+      saved: () => this.#book.adopted(generation),
+    };
   }
 
   async #reload(): Promise<HeldIdentity> {

@@ -1,7 +1,7 @@
 import type { Bytes } from "../../lib/base/bytes.ts";
 import type { ClusterRecord } from "../../lib/cluster/cluster.ts";
 import type { Store } from "../../lib/cluster/store.ts";
-import { type Authority, openAuthority } from "../../lib/manager/authority.ts";
+import { Authorities, type Authority } from "../../lib/manager/authorities.ts";
 import { makeCluster } from "../../lib/manager/bootstrap.ts";
 import { mustCluster } from "../../lib/manager/records.ts";
 import {
@@ -11,6 +11,7 @@ import {
   systemRandom,
 } from "../../lib/net/system.ts";
 import type { Crypto } from "../../lib/pki/crypto.ts";
+import { localSigner } from "../../lib/signer/local.ts";
 import { openSqliteStore } from "../../lib/store/sqlite.ts";
 
 /** A cluster's state, durable as a manager's is. */
@@ -18,7 +19,7 @@ export interface OpenCluster extends AsyncDisposable {
   readonly store: Store;
   readonly record: ClusterRecord;
   readonly keyRing: ReadonlyMap<number, Bytes>;
-  readonly authority: Authority;
+  readonly authorities: Authorities;
   readonly crypto: Crypto;
 }
 
@@ -52,7 +53,11 @@ export async function openCluster(
   return {
     ...parts,
     record: store.view(mustCluster),
-    authority: await openAuthority(parts),
+    authorities: await Authorities.open({
+      ...parts,
+      makeSigner: (authority: Authority) =>
+        localSigner(parts.crypto, authority),
+    }),
     async [Symbol.asyncDispose]() {
       await store.close();
       if (folder === undefined) await Deno.remove(path, { recursive: true });

@@ -86,8 +86,9 @@ export async function benchFleet(
   await fleet.startManager(["--open"]);
   const sessions = await benchSessions(fleet, limits);
   const renewals = await benchRenewals(fleet, limits);
+  const rotation = await benchRotation(fleet);
   const back = await benchReturn(fleet);
-  return [joins, renewals, sessions, back];
+  return [joins, renewals, sessions, rotation, back];
 }
 
 /** What a manager does for each: two handshakes, or one, and a certificate. */
@@ -150,6 +151,18 @@ async function benchSessions(
     note: `the manager holds ${
       short(fleet.manager.residentKb / 1_000)
     } MB in all`,
+  });
+}
+
+async function benchRotation(fleet: Fleet): Promise<Figure> {
+  const { wallMs } = await fleet.manager.ask("rotate");
+  return figure({
+    name: `rotation of the root, ${fleet.size} sessions`,
+    value: Number(wallMs) / 1_000,
+    unit: "s",
+    target: { most: 10 },
+    note: "from the wish until the new root is the only one; workers on the " +
+      "same two cores, their identities in memory",
   });
 }
 

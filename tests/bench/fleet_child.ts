@@ -61,7 +61,7 @@ class Member {
   /** Keeps a session from now on; resolves when it has one. */
   async connect(): Promise<void> {
     if (!this.#options) throw new TypeError("Cannot run: it has not joined");
-    const worker = await Worker.open(this.#options);
+    const worker = new Worker(this.#options);
     void worker.run(stop.signal);
     await this.#first.promise;
   }

@@ -26,9 +26,9 @@ export async function measureMachine(): Promise<Machine> {
   return {
     opensslSign,
     opensslVerify,
-    startMs: median(await runs("nothing.ts", "time")),
-    firstKeyMs: median(await runs("first_key.ts", "said")),
-    pairMs: Math.min(...await runs("pair.ts", "said", 3)),
+    startMs: median(await runs("nothing.ts", { what: "time" })),
+    firstKeyMs: median(await runs("first_key.ts", { what: "said" })),
+    pairMs: Math.min(...await runs("pair.ts", { what: "said", count: 3 })),
     residentKb: idle.residentKb,
   };
 }
@@ -48,8 +48,10 @@ const RUNS = 7;
 /** How long a script took, or what it said. */
 async function runs(
   script: string,
-  what: "time" | "said",
-  count = RUNS,
+  { what, count = RUNS }: {
+    readonly what: "time" | "said";
+    readonly count?: number;
+  },
 ): Promise<number[]> {
   const results: number[] = [];
   for (let i = 0; i < count; i++) {

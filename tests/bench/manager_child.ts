@@ -6,7 +6,6 @@ import { Manager } from "../../lib/manager/manager.ts";
 import { systemClock, systemRandom } from "../../lib/net/system.ts";
 import { DEFAULT_LIMITS } from "../../lib/net/connection_limits.ts";
 import { listenTls } from "../../lib/net/tls_server.ts";
-import { localSigner } from "../../lib/signer/local.ts";
 import { serveParent } from "./child.ts";
 import { openCluster } from "./cluster.ts";
 import { RenewalRush } from "./renewal_rush.ts";
@@ -28,7 +27,7 @@ await using cluster = await openCluster({
   folder: String(folder),
   leafLifeMs: HOUR,
 });
-const { store, crypto, authority, keyRing } = cluster;
+const { store, crypto, authorities, keyRing } = cluster;
 const manager = new Manager({
   ports: {
     store,
@@ -37,7 +36,7 @@ const manager = new Manager({
     random: systemRandom,
     logger: silentLogger,
     identity: await openIdentityFiles(String(folder)),
-    signer: localSigner(crypto, authority),
+    authorities,
     listen: (credentials, accept) =>
       listenTls({
         listen: { host: "127.0.0.1", port: Number(port ?? 0) },
@@ -70,7 +69,25 @@ const hello = {
   port: manager.endpoint?.port,
   token: await manager.tokens.show("worker"),
 };
+/** From the operator's wish until the new root is the only one. */
+async function rotate() {
+  const done = Promise.withResolvers<void>();
+  const unwatch = store.watch((changes) => {
+    const over = changes.some((change) =>
+      change.kind === "cluster" && change.before?.rotation !== undefined &&
+      change.after?.rotation === undefined
+    );
+    if (over) done.resolve();
+  });
+  const began = performance.now();
+  await manager.rotation.start({});
+  await done.promise;
+  unwatch();
+  return { wallMs: performance.now() - began };
+}
+
 await serveParent(hello, {
+  rotate,
   renew: ({ width }) =>
     new RenewalRush(store, manager.desk.sessions).run(Number(width)),
 });

@@ -9,7 +9,6 @@ import {
 import { createCsr, readCsr } from "../../lib/pki/csr.ts";
 import type { Bytes } from "../../lib/base/bytes.ts";
 import { issueLeaf, newSerial } from "../../lib/pki/profile.ts";
-import { localSigner } from "../../lib/signer/local.ts";
 import { openCluster } from "./cluster.ts";
 import { inFlight, ownCpuMs, serveParent } from "./child.ts";
 
@@ -21,11 +20,12 @@ interface Timing {
 }
 
 await using cluster = await openCluster({ leafLifeMs: 90 * DAY });
-const { store, authority, crypto } = cluster;
+const { store, authorities, crypto } = cluster;
+const { present: authority } = authorities;
 const { worker: { id: tokenId } } = cluster.record.tokens;
 const issuance = new Issuance({
   store,
-  signer: localSigner(crypto, authority),
+  authorities,
   crypto,
   clock: systemClock,
   random: systemRandom,

@@ -55,8 +55,7 @@ export async function benchStarts(
 /** Resident memory of a worker from the bundle that has nothing to do. */
 export async function benchIdleWorker(
   machine: Machine,
-  binary: string,
-  quick: boolean,
+  { binary, quick }: { readonly binary: string; readonly quick: boolean },
 ): Promise<Figure[]> {
   const folder = await Deno.makeTempDir({ prefix: "swarmd-bench-" });
   await using _folder = new TempFolder(folder);

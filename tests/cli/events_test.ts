@@ -51,6 +51,15 @@ const CASES: readonly [event: RunEvent, json: object, text: string[]][] = [
     ],
   ],
   [
+    { event: "pending", node: "n0", fingerprint: "ab".repeat(32) },
+    { node: "n0", fingerprint: "ab".repeat(32) },
+    [
+      "2026-01-01T12:00:00Z waiting for approval as n0",
+      `  key ${"ab".repeat(32)}`,
+      "  on a manager: swarmd node accept n0 --fingerprint abababababababab",
+    ],
+  ],
+  [
     {
       ...READY,
       managers: ["10.0.0.5:2377"],
@@ -91,6 +100,13 @@ const CASES: readonly [event: RunEvent, json: object, text: string[]][] = [
     CERTIFICATE_JSON,
     [
       "2026-01-01T12:00:00Z renewed the certificate: serial 4f, valid for 30s until 2026-01-01T12:00:30Z",
+    ],
+  ],
+  [
+    { event: "recovered", reason: "expired", ...CERTIFICATE },
+    { reason: "expired", ...CERTIFICATE_JSON },
+    [
+      "2026-01-01T12:00:00Z recovered the certificate (expired): serial 4f, valid for 30s until 2026-01-01T12:00:30Z",
     ],
   ],
   [

@@ -8,7 +8,12 @@ import {
 
 const NAMES = Object.keys(EXIT_CODES) as ExitName[];
 /** How the program ends without an error that has a code. */
-const WITHOUT_ERROR: readonly ExitName[] = ["ok", "drill-not-clean"];
+const WITHOUT_ERROR: readonly ExitName[] = [
+  "ok",
+  "rotation-aborted",
+  "drill-not-clean",
+  "audit-broken",
+];
 
 Deno.test("EXIT_CODES are distinct, in order, and leave the shells' numbers alone", () => {
   const numbers = NAMES.map(exitNumber);
@@ -48,6 +53,9 @@ Deno.test("EXIT_CODES keep the numbers that scripts rely on", () => {
     "18 not-found",
     "19 protocol",
     "20 busy",
+    "21 rotation-aborted",
+    "22 locked",
+    "24 audit-broken",
     "30 drill-not-clean",
     "130 interrupted",
   ]);

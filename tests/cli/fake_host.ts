@@ -9,6 +9,8 @@ export interface FakeWorld {
   readonly now?: number;
   /** What a person answers; absent: nobody is there. */
   readonly answer?: string;
+  /** The first line that is piped in; absent: a terminal. */
+  readonly input?: string;
 }
 
 /** What a command left behind. */
@@ -52,6 +54,9 @@ export class FakeHost implements Host {
     this.asked.push(message);
     return this.#world.answer ?? null;
   };
+
+  readInput = (): Promise<string | null> =>
+    Promise.resolve(this.#world.input ?? null);
 }
 
 /** Runs a command line in this process. */

@@ -10,6 +10,7 @@ import type { ChainReason, ChainVerdict } from "../../lib/pki/chain.ts";
 import {
   certificate,
   CLUSTER_ID,
+  ISSUER,
   leaf,
   node,
   NODE_ID,
@@ -84,14 +85,61 @@ Deno.test("judgePeer() refuses every chain that does not hold", () => {
     "untrusted",
   ];
   for (const reason of reasons) {
-    const peer = judge({ chain: bad(reason) });
+    const peer = judge({ leaf: leaf("another"), chain: bad(reason) });
     assertEquals(short(peer), "refused: unverified-chain", reason);
   }
 });
 
+Deno.test("judgePeer() lets a node recover whose root was dropped: the record, or a root of before, is the proof", () => {
+  const proven = bad("expired", true);
+  const certificates = {
+    current: certificate("current"),
+    pending: certificate("pending"),
+    previous: previous("previous", NOW - 1),
+  };
+  const cases: readonly [string, Partial<AdmissionCase>, string][] = [
+    ["current", {}, "recovering: dropped-root"],
+    ["pending", {}, "recovering: dropped-root"],
+    // Issued here, and replaced since.
+    ["previous", {}, "recovering: replaced"],
+    ["other", { dropped: GOOD }, "recovering: replaced"],
+    ["other", { dropped: proven }, "recovering: replaced"],
+    ["other", { dropped: bad("untrusted") }, "refused: unverified-chain"],
+    ["other", {}, "refused: unverified-chain"],
+    // Whatever else it is.
+    ["current", { compromised: [ISSUER] }, "refused: unverified-chain"],
+    ["current", { compromised: ["other"] }, "recovering: dropped-root"],
+  ];
+  for (const [name, change, want] of cases) {
+    const peer = judge({
+      leaf: leaf(name),
+      chain: bad("untrusted"),
+      node: node({ certificates }),
+      ...change,
+    });
+    assertEquals(short(peer), want, `${name} ${Deno.inspect(change)}`);
+  }
+  const newer = leaf("other", { notBefore: NOW + 1 });
+  const restored = { leaf: newer, chain: bad("untrusted"), dropped: GOOD };
+  assertEquals(short(judge(restored)), "recovering: newer-than-store");
+  for (const admission of ["suspended", "conflict"] as const) {
+    const frozen = { chain: bad("untrusted"), node: node({ admission }) };
+    assertEquals(short(judge(frozen)), `refused: ${admission}`);
+  }
+});
+
+Deno.test("judgePeer() refuses what a compromised root vouches for, whoever knows it", () => {
+  const stranger = { ...leaf("other"), authorityKeyId: ISSUER };
+  const peer = judge({
+    ...{ leaf: stranger, chain: bad("untrusted"), dropped: GOOD },
+    compromised: [ISSUER],
+  });
+  assertEquals(short(peer), "refused: unverified-chain");
+});
+
 Deno.test("judgePeer() does not believe a date's verdict on a chain that proves nothing", () => {
   for (const reason of ["expired", "not-yet-valid"] as const) {
-    const peer = judge({ chain: bad(reason, false) });
+    const peer = judge({ leaf: leaf("another"), chain: bad(reason, false) });
     assertEquals(short(peer), "refused: unverified-chain");
   }
 });
@@ -100,12 +148,15 @@ Deno.test("judgePeer() judges dates by whose they are", () => {
   const cases = [
     ["expired", "recovering: expired"],
     ["not-yet-valid", "refused: not-yet-valid"],
-    ["issuer-expired", "refused: expired"],
+    // A cross-signature has ended: nothing leads to its root any more.
+    ["issuer-expired", "recovering: dropped-root"],
     ["issuer-not-yet-valid", "refused: not-yet-valid"],
   ] as const;
   for (const [reason, want] of cases) {
     assertEquals(short(judge({ chain: bad(reason, true) })), want, reason);
   }
+  const unknown = { leaf: leaf("another"), chain: bad("issuer-expired", true) };
+  assertEquals(short(judge(unknown)), "refused: expired");
 });
 
 Deno.test("judgePeer() names both times when a date is wrong", () => {

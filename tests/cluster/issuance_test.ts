@@ -4,8 +4,8 @@ import { DAY, HOUR, MINUTE, SECOND } from "../../lib/base/time.ts";
 import {
   decideJoin,
   decideRenewal,
-  type IssuanceDecision,
   type JoinCase,
+  type JoinDecision,
   type RenewalCase,
 } from "../../lib/cluster/issuance.ts";
 import type { CertificateRecord, NodeRecord } from "../../lib/cluster/node.ts";
@@ -38,6 +38,7 @@ function joinCase(change: Partial<JoinCase> = {}): JoinCase {
   return {
     cluster: cluster(),
     tokenId: "token worker",
+    hostname: "h",
     issuerKeyId: ISSUER,
     issuerEnds: NOW + 9_999 * DAY,
     now: NOW + SECOND,
@@ -63,8 +64,10 @@ function renewal(change: Partial<RenewalCase> = {}): string {
   }));
 }
 
-function short(decision: IssuanceDecision): string {
+function short(decision: JoinDecision): string {
   switch (decision.kind) {
+    case "wait":
+      return `wait ${decision.role}`;
     case "stored":
       return `stored ${decision.certificate.fingerprint}`;
     case "issue":

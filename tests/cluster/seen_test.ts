@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { GENESIS } from "../../lib/cluster/audit_chain.ts";
 import type { NodeRecord } from "../../lib/cluster/node.ts";
 import { recordSeen } from "../../lib/cluster/seen.ts";
 import { StoreDisk } from "../fakes/store_disk.ts";
@@ -40,6 +41,8 @@ Deno.test("recordSeen() makes the pending certificate the current one, and says 
     node: NODE_ID,
     by: NODE_ID,
     serial: "serial pending",
+    why: "it was presented in a handshake",
+    previous: GENESIS,
   }]);
 });
 

@@ -13,8 +13,10 @@ type Facts = Partial<Pick<NodeRecord, "role" | "admission">>;
 /** What comes of a change: what is new, or why not; and how many entries. */
 async function after(
   before: Facts,
-  change: StandingChange,
-  managers = 1,
+  { change, managers = 1 }: {
+    readonly change: StandingChange;
+    readonly managers?: number | undefined;
+  },
 ): Promise<string> {
   const store = new StoreDisk().open();
   await store.update((tx) => {
@@ -55,7 +57,7 @@ Deno.test("changeStanding() does what the operator may, once, with an entry", as
   ];
   for (const [before, change, want, managers] of cases) {
     const what = `${Deno.inspect(before)} ${change}`;
-    assertEquals(await after(before, change, managers), want, what);
+    assertEquals(await after(before, { change, managers }), want, what);
   }
 });
 

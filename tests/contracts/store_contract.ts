@@ -8,7 +8,9 @@ import {
 } from "@std/assert";
 import fc from "fast-check";
 import { SwarmdError } from "../../lib/base/errors.ts";
+import { toHex } from "../../lib/base/bytes.ts";
 import { audit } from "../../lib/cluster/audit.ts";
+import { canonicalEntry, GENESIS } from "../../lib/cluster/audit_chain.ts";
 import {
   type Change,
   CLUSTER,
@@ -16,6 +18,7 @@ import {
   type Store,
   type Transaction,
 } from "../../lib/cluster/store.ts";
+import { sha256 } from "../fakes/sha256.ts";
 import { runScript, type Script, scripts } from "./store_model.ts";
 import {
   sampleCluster,
@@ -227,7 +230,14 @@ function testLogs(test: DefineTest): void {
       entries.map((entry) => [entry.sequence, entry.why]),
       [[1, "a"], [2, "b"], [3, "c"], [4, "d"]],
     );
-    assertEquals(entries[0], { sequence: 1, ...sampleEntry("a") });
+    const [first, second] = entries;
+    assert(first && second);
+    assertEquals(first, {
+      sequence: 1,
+      ...sampleEntry("a"),
+      previous: GENESIS,
+    });
+    assertEquals(second.previous, toHex(sha256(canonicalEntry(first))));
   });
 
   test("entries() returns the page that was asked for", async (store) => {
@@ -266,9 +276,10 @@ function testWatch(test: DefineTest): void {
     stop();
     await store.update((t) => t.put("node", "a", sampleNode("a", 3)));
     const [one, two] = [sampleNode("a", 1), sampleNode("a", 2)];
+    const linked = { sequence: 1, ...sampleEntry("x"), previous: GENESIS };
     assertEquals(seen, [
       { kind: "node", id: "a", before: undefined, after: one },
-      { kind: "audit", entry: { sequence: 1, ...sampleEntry("x") } },
+      { kind: "audit", entry: linked },
       { kind: "node", id: "a", before: one, after: two },
       { kind: "node", id: "a", before: two, after: undefined },
     ]);

@@ -1,4 +1,4 @@
-import type { AuditRecord } from "../../lib/cluster/audit.ts";
+import type { AuditEntry, AuditRecord } from "../../lib/cluster/audit.ts";
 import type { ClusterRecord } from "../../lib/cluster/cluster.ts";
 import type { CertificateRecord, NodeRecord } from "../../lib/cluster/node.ts";
 import type { RedemptionRecord } from "../../lib/cluster/redemption.ts";
@@ -38,7 +38,12 @@ export function sampleRedemption(spki: string, at: number): RedemptionRecord {
 }
 
 /** What is audited, without its number. */
-export function sampleEntry(why: string): Omit<AuditRecord, "sequence"> {
+/** An entry without its link, as its writer gave it. */
+export function unlinked({ previous: _, ...entry }: AuditRecord) {
+  return entry;
+}
+
+export function sampleEntry(why: string): AuditEntry {
   return { at: 1, action: "issued", by: "operator", why };
 }
 

@@ -2,8 +2,15 @@ import { fromBase64, toBase64 } from "../../lib/base/bytes.ts";
 import { systemCrypto } from "../../lib/net/system.ts";
 import { createCsr } from "../../lib/pki/csr.ts";
 import { encodePem } from "../../lib/pki/pem.ts";
-import { anyId, newSession, type RawAnswer, RawPeer } from "./raw_peer.ts";
+import { newSession, type RawAnswer, RawPeer } from "./raw_peer.ts";
 import { type ClientPair, dialDeno } from "./raw_tls.ts";
+
+/** A node gets no second certificate within a thousandth of its life, 1 h. */
+const REST_MS = 3_700;
+/** The shortest pause of a worker before it dials again. */
+const DIAL_AGAIN_MS = 100;
+/** Most dials for one move. */
+const MAX_DIALS = 20;
 
 /** Where light workers go. */
 export interface LightPlace {
@@ -18,7 +25,10 @@ export interface LightPlace {
 
 /**
  * A worker without a process of its own, of which hundreds fit into one: it
- * joins, holds a session, beats, and renews when it is told to.
+ * joins, holds a session, beats, and renews when it is told to. Like a real one
+ * it renews once at a time, rests after that, dials again when a connection is
+ * cut before it is answered, and moves its session before it leaves the old
+ * connection. Unlike a real one it takes no for an answer: any refusal throws.
  */
 export class LightWorker implements AsyncDisposable {
   readonly nodeId: string;
@@ -29,7 +39,10 @@ export class LightWorker implements AsyncDisposable {
   #sent = 0;
   #beat: ReturnType<typeof setTimeout> | undefined;
   #lost = 0;
+  #redials = 0;
   #ended = false;
+  #moving: Promise<unknown> | undefined;
+  #restsUntil = performance.now() + REST_MS;
 
   constructor(parts: {
     readonly place: LightPlace;
@@ -64,9 +77,19 @@ export class LightWorker implements AsyncDisposable {
     return new LightWorker({ place, nodeId, pair, peer, session });
   }
 
-  /** How often its connection ended though it did not want that. */
+  /** How often the connection of its session ended, and not for the next one. */
   get lost(): number {
     return this.#lost;
+  }
+
+  /** How often it was cut before its `hello` was answered. */
+  get redials(): number {
+    return this.#redials;
+  }
+
+  /** Whether it may renew: it does not yet, and has rested since the last time. */
+  get mayRenew(): boolean {
+    return !this.#moving && performance.now() >= this.#restsUntil;
   }
 
   /**
@@ -74,25 +97,16 @@ export class LightWorker implements AsyncDisposable {
    * the session moved to it. How long that took, in milliseconds.
    */
   async renew(): Promise<number> {
+    if (!this.mayRenew) throw new TypeError("A worker renews once at a time");
     const started = performance.now();
-    const key = await newKey();
-    const before = this.#peer;
-    const params = { csr: key.csr };
-    const answer = resultOf(
-      await before.ask("node.renew", params, { n: ++this.#sent }),
-    );
-    this.#pair = { cert: pemOf(answer), key: key.pem };
-    const next = new RawPeer(
-      await dialDeno({ ...this.#place, pair: this.#pair }),
-    );
-    const lastSeen = before.lastNumber;
-    const session = { ...this.#session, resume: true, lastSeen };
-    resultOf(await next.hello({ session }));
-    const took = performance.now() - started;
-    this.#peer = next;
-    this.#listen(next);
-    await before[Symbol.asyncDispose]();
-    return took;
+    this.#moving = this.#renewAndMove();
+    try {
+      await this.#moving;
+    } finally {
+      this.#moving = undefined;
+      this.#restsUntil = performance.now() + REST_MS;
+    }
+    return performance.now() - started;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -101,9 +115,43 @@ export class LightWorker implements AsyncDisposable {
     await this.#peer[Symbol.asyncDispose]();
   }
 
+  async #renewAndMove(): Promise<void> {
+    const key = await newKey();
+    const before = this.#peer;
+    const answer = resultOf(
+      await before.ask("node.renew", { csr: key.csr }, { n: ++this.#sent }),
+    );
+    this.#pair = { cert: pemOf(answer), key: key.pem };
+    this.#peer = await this.#resume(before.lastNumber);
+    this.#listen(this.#peer);
+    await before[Symbol.asyncDispose]();
+  }
+
+  /** A handshake that was cut says nothing of this node: it dials again. */
+  async #resume(lastSeen: number): Promise<RawPeer> {
+    const session = { ...this.#session, resume: true, lastSeen };
+    for (let dials = 1;; dials++) {
+      const peer = new RawPeer(
+        await dialDeno({ ...this.#place, pair: this.#pair }),
+      );
+      const answer = await peer.hello({ session });
+      if (answer.kind === "result" && isResumed(answer.result)) return peer;
+      await peer[Symbol.asyncDispose]();
+      if (answer.kind !== "cut" || dials === MAX_DIALS) throw refused(answer);
+      this.#redials++;
+      await new Promise((resolve) => setTimeout(resolve, DIAL_AGAIN_MS));
+    }
+  }
+
   #listen(peer: RawPeer): void {
-    peer.ended({ timeoutMs: 600_000 }).then(() => {
-      if (peer === this.#peer && !this.#ended) this.#lost++;
+    peer.ended({ timeoutMs: 600_000 }).then(async () => {
+      // The manager lets an old connection go in the turn in which it answers
+      // on the new one; which of the two is read first here is chance. A
+      // connection that it means to end, it ends with a reason.
+      const wasTold = peer.received.includes('"method":"close"');
+      await this.#moving?.catch(() => {}); // told by renew()
+      if (this.#ended) return;
+      if (wasTold || peer === this.#peer) this.#lost++;
     });
   }
 
@@ -130,5 +178,14 @@ function pemOf(answer: Record<string, unknown>): string {
 
 function resultOf(answer: RawAnswer): Record<string, unknown> {
   if (answer.kind === "result") return answer.result;
-  throw new Error(`Light worker ${anyId()}: ${JSON.stringify(answer)}`);
+  throw refused(answer);
+}
+
+function isResumed({ session }: Record<string, unknown>): boolean {
+  return (session as { readonly resumed?: unknown } | undefined)?.resumed ===
+    true;
+}
+
+function refused(answer: RawAnswer): Error {
+  return new Error(`Light worker refused: ${JSON.stringify(answer)}`);
 }

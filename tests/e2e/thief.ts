@@ -1,12 +1,13 @@
 import { fromBase64 } from "../../lib/base/bytes.ts";
 import { SECOND } from "../../lib/base/time.ts";
 import { newId } from "../../lib/base/random.ts";
-import { type Authority, openAuthority } from "../../lib/manager/authority.ts";
+import { Authorities, type Authority } from "../../lib/manager/authorities.ts";
 import { systemCrypto, systemRandom } from "../../lib/net/system.ts";
 import type { Bytes } from "../../lib/base/bytes.ts";
 import { encodePem } from "../../lib/pki/pem.ts";
 import { issueLeaf, newSerial, type Role } from "../../lib/pki/profile.ts";
 import { openSqliteStore } from "../../lib/store/sqlite.ts";
+import { localSigner } from "../../lib/signer/local.ts";
 import { OpensslFolder } from "../pki/openssl.ts";
 import type { Cluster } from "./cluster.ts";
 import type { ClientPair } from "./raw_tls.ts";
@@ -51,7 +52,10 @@ export class Thief {
         [Number(version), fromBase64(key)],
       ]);
       const parts = { store, keyRing, crypto: systemCrypto };
-      return new Thief(await openAuthority(parts), cluster.id);
+      const makeSigner = (authority: Authority) =>
+        localSigner(systemCrypto, authority);
+      const { present } = await Authorities.open({ ...parts, makeSigner });
+      return new Thief(present, cluster.id);
     } finally {
       await store.close();
     }

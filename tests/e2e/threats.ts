@@ -63,6 +63,10 @@ export const THREATS = {
     attack: "a certificate signed with the authority's stolen key",
     test: "what a thief signs with the authority's own key is refused",
   },
+  "locked-backup": {
+    attack: "a whole backup of a manager with autolock",
+    test: "the whole disk of a manager with autolock opens nothing",
+  },
   "authority-as-client": {
     attack: "the root certificate as a client's, with its stolen key",
     test: "the root's own certificate is no client's",

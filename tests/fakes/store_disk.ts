@@ -1,13 +1,9 @@
 import { SwarmdError } from "../../lib/base/errors.ts";
-import type {
-  Change,
-  LogName,
-  Logs,
-  Page,
-  Store,
-} from "../../lib/cluster/store.ts";
+import type { AuditRecord } from "../../lib/cluster/audit.ts";
+import type { Change, Store } from "../../lib/cluster/store.ts";
 import { Committed, isEntry } from "../../lib/store/layers.ts";
 import { type Backend, StagedStore } from "../../lib/store/staged.ts";
+import { sha256 } from "./sha256.ts";
 
 /**
  * The disk under a store, in memory: it outlives the stores that are opened on
@@ -25,6 +21,7 @@ export class StoreDisk {
   /** What listeners threw. */
   readonly reported: unknown[] = [];
   readonly #history: Change[] = [];
+  readonly #audit: AuditRecord[] = [];
   #owner = 0;
   #gate: Promise<void> | undefined;
 
@@ -35,6 +32,7 @@ export class StoreDisk {
     return new StagedStore(committed, this.#backend(++this.#owner), {
       defer: queueMicrotask,
       report: (error) => this.reported.push(error),
+      hash: sha256,
     });
   }
 
@@ -52,19 +50,16 @@ export class StoreDisk {
         await this.before();
         if (this.full || owner !== this.#owner) throw diskError();
         this.#history.push(...changes);
+        this.#audit.push(
+          ...changes.filter(isEntry).map(({ entry }) => entry),
+        );
         this.commits++;
         await this.after(changes);
       },
-      entries: (log, page) => this.#entries(log, page),
+      entries: (_log, { after, limit }) =>
+        this.#audit.slice(after, after + limit),
       close() {},
     };
-  }
-
-  #entries<L extends LogName>(log: L, { after, limit }: Page): Logs[L][] {
-    const entries = this.#history.filter(isEntry)
-      .filter((change) => change.kind === log)
-      .map((change) => change.entry as Logs[L]);
-    return entries.slice(after, after + limit);
   }
 }
 

@@ -29,7 +29,8 @@ Deno.test("Frontdesk serves each method where it belongs, and no other", async (
   assertEquals(await refused("heartbeat", { now: 1 }), "bad-message");
   assertEquals(await refused("join"), "role");
   assertEquals(await refused("ca.root"), "role");
-  assertEquals(await refused("recover"), "unknown-method");
+  assertEquals(await refused("recover"), "role");
+  assertEquals(await refused("recovers"), "unknown-method");
   assertEquals(await refused("node.renew", {}), "bad-message");
   assertEquals(await refused("node.renew", { csr: "AAAA" }), "csr-refused");
   assertFalse(caller.closed);

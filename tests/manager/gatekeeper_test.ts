@@ -3,7 +3,6 @@ import type { Bytes } from "../../lib/base/bytes.ts";
 import { DAY } from "../../lib/base/time.ts";
 import type { Peer } from "../../lib/cluster/admission.ts";
 import { Gatekeeper } from "../../lib/manager/gatekeeper.ts";
-import type { Certificate } from "../../lib/pki/certificate.ts";
 import { type LeafProfile, newSerial } from "../../lib/pki/profile.ts";
 import { forgeLeaf } from "../fakes/forge.ts";
 import { forge, forgeCa } from "../pki/material.ts";
@@ -30,7 +29,9 @@ function short(peer: Peer): string {
 /** A gatekeeper whose work is counted, and whose anchors are changed. */
 async function counted() {
   const house = await House.open();
-  const state = { verified: 0, anchors: [house.authority.root] };
+  const roots = [house.authority.root];
+  const none = { intermediates: [], dropped: [] };
+  const state = { verified: 0, anchors: { roots, ...none } };
   const crypto = house.crypto;
   const counting = {
     generateKey: () => crypto.generateKey(),
@@ -50,8 +51,7 @@ async function counted() {
     store: house.store,
     crypto: counting,
     clock: house.clock,
-    anchors: () => state.anchors,
-    intermediates: () => [],
+    authorities: state,
   });
   house.gatekeeper = gatekeeper;
   return { house, state };
@@ -158,10 +158,11 @@ Deno.test("Gatekeeper forgets its verdicts when the anchors change", async () =>
   const { chain } = await house.addSeenNode();
   assertEquals(await identify(house, chain), "worker by current");
   const other = await House.open({ label: "other" });
-  const anchors: Certificate[] = [other.authority.root];
-  state.anchors = anchors;
-  assertEquals(await identify(house, chain), "unverified-chain");
-  state.anchors = [house.authority.root];
+  const rest = { intermediates: [], dropped: [] };
+  state.anchors = { roots: [other.authority.root], ...rest };
+  // It stands in the record, so that it was issued here.
+  assertEquals(await identify(house, chain), "recovering: dropped-root");
+  state.anchors = { roots: [house.authority.root], ...rest };
   assertEquals(await identify(house, chain), "worker by current");
 });
 

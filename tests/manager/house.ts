@@ -6,20 +6,24 @@ import type { ClusterRecord } from "../../lib/cluster/cluster.ts";
 import type { NodeDescription, NodeRecord } from "../../lib/cluster/node.ts";
 import { promotePending } from "../../lib/cluster/node.ts";
 import { CLUSTER, type Store } from "../../lib/cluster/store.ts";
-import { type Authority, openAuthority } from "../../lib/manager/authority.ts";
+import { Authorities, type Authority } from "../../lib/manager/authorities.ts";
 import { makeCluster } from "../../lib/manager/bootstrap.ts";
 import { DrillDesk } from "../../lib/manager/drill_desk.ts";
 import { Frontdesk } from "../../lib/manager/frontdesk.ts";
 import { Gatekeeper } from "../../lib/manager/gatekeeper.ts";
 import { Handlers } from "../../lib/manager/handlers.ts";
+import { AuditHeads } from "../../lib/manager/audit_heads.ts";
 import { Issuance } from "../../lib/manager/issuance.ts";
 import { OwnIdentity, type Serving } from "../../lib/manager/own_identity.ts";
+import { RehearsalDesk } from "../../lib/manager/rehearsal.ts";
+import { Recoveries } from "../../lib/manager/recoveries.ts";
+import { Refusals } from "../../lib/manager/refusals.ts";
 import { Tokens } from "../../lib/manager/tokens.ts";
 import { createCsr } from "../../lib/pki/csr.ts";
 import type { KeyPair } from "../../lib/pki/crypto.ts";
 import type { Role } from "../../lib/pki/profile.ts";
 import type { Signer } from "../../lib/pki/signer.ts";
-import type { IssuedResult } from "../../lib/rpc/schemas.ts";
+import type { IssuedResult, JoinResult } from "../../lib/rpc/schemas.ts";
 import { localSigner } from "../../lib/signer/local.ts";
 import { FakeClock, turn } from "../fakes/clock.ts";
 import { SimCrypto } from "../fakes/sim_crypto.ts";
@@ -79,6 +83,7 @@ export class House {
   readonly clusterKey: Bytes;
   /** Replaced by tests that sign in another way. */
   signer!: Signer;
+  authorities!: Authorities;
   authority!: Authority;
   issuance!: Issuance;
   own!: OwnIdentity;
@@ -87,6 +92,7 @@ export class House {
   drill!: DrillDesk;
   gatekeeper!: Gatekeeper;
   desk!: Frontdesk;
+  heads!: AuditHeads;
 
   /** See the static method. */
   constructor({ label = "house", clock }: HouseOptions) {
@@ -107,7 +113,12 @@ export class House {
       leafLifeMs: options.leafLifeMs ?? 90 * 86_400_000,
       drill: options.drill ?? false,
     });
-    house.authority = await openAuthority({ ...house, keyRing: house.keyRing });
+    house.authorities = await Authorities.open({
+      ...house,
+      keyRing: house.keyRing,
+      makeSigner: (authority) => house.signs(authority),
+    });
+    house.authority = house.authorities.present;
     house.signer = localSigner(house.crypto, house.authority);
     await house.#furnish();
     return house;
@@ -153,10 +164,25 @@ export class House {
   }
 
   async join(key: KeyPair, role: Role = "worker"): Promise<IssuedResult> {
-    return await this.issuance.join({
+    const answer = await this.ask(key, {
       tokenId: this.cluster.tokens[role].id,
+    });
+    if ("pending" in answer) throw new Error("It has to wait for approval");
+    return answer;
+  }
+
+  /** Asks for a certificate with a token whose secret was proved right. */
+  async ask(
+    key: KeyPair,
+    { tokenId, hostname = DESCRIPTION.hostname }: {
+      readonly tokenId: string;
+      readonly hostname?: string;
+    },
+  ): Promise<JoinResult> {
+    return await this.issuance.join({
+      tokenId,
       csr: await createCsr(this.crypto, key),
-      description: DESCRIPTION,
+      description: { ...DESCRIPTION, hostname },
       by: "10.0.0.9",
     });
   }
@@ -211,10 +237,8 @@ export class House {
 
   async #furnish(): Promise<void> {
     const parts = { ...this, logger: this.logger };
-    const signer = this.signs();
     this.issuance = new Issuance({
       ...parts,
-      signer,
       managerNames: { dnsNames: [], ipAddresses: [] },
     });
     const nodeId = this.manager.id;
@@ -222,42 +246,53 @@ export class House {
       ...parts,
       identity: this.ownDisk.open(CALM),
       issuance: this.issuance,
-      root: this.authority.root,
       nodeId,
     });
     this.serving = await this.own.open();
     this.tokens = new Tokens({ ...parts, keyRing: this.keyRing });
     this.drill = new DrillDesk(parts);
-    const anchors = [this.authority.root];
-    this.gatekeeper = new Gatekeeper({
-      ...parts,
-      anchors: () => anchors,
-      intermediates: () => [],
-    });
+    this.gatekeeper = new Gatekeeper(parts);
     const { issuance, tokens, drill, gatekeeper } = this;
+    const refusals = new Refusals(parts);
+    this.heads = new AuditHeads({
+      ...parts,
+      nodeId,
+      serving: () => this.serving,
+    });
+    const rehearsal: RehearsalDesk = new RehearsalDesk({
+      ...parts,
+      keyRing: this.keyRing,
+      nodeId,
+      followSelf: () => Promise.resolve(),
+      get sessions() {
+        return desk().sessions;
+      },
+    });
+    const desk = () => this.desk;
     this.desk = new Frontdesk({
       ...parts,
       gatekeeper,
       tokens,
-      handlers: new Handlers({ ...parts, issuance, tokens, drill, nodeId }),
+      handlers: new Handlers({
+        ...parts,
+        ...{ issuance, tokens, drill, refusals, nodeId },
+        rehearsal,
+        recoveries: new Recoveries({ ...parts, issuance }),
+      }),
       version: "1",
       nodeId,
+      refusals,
       leafFingerprint: () => this.serving.certificate.fingerprint,
+      auditHead: () => this.heads.newest,
     });
   }
 
-  /** Whoever signs at the moment. */
-  signs(): Signer {
-    const present = () => this.signer;
-    return {
-      get issuer() {
-        return present().issuer;
-      },
-      get intermediates() {
-        return present().intermediates;
-      },
-      issue: (profile, csr) => present().issue(profile, csr),
-    };
+  /** Whoever signs at the moment, for the first root; later ones sign themselves. */
+  signs(authority: Authority): Signer {
+    const { root } = this.authority ?? authority;
+    return root === authority.root && this.signer
+      ? this.signer
+      : localSigner(this.crypto, authority);
   }
 }
 

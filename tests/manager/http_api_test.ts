@@ -1,5 +1,9 @@
 import { assertEquals } from "@std/assert";
-import type { NodePeer, Peer } from "../../lib/cluster/admission.ts";
+import type {
+  NodePeer,
+  Peer,
+  RecoverableReason,
+} from "../../lib/cluster/admission.ts";
 import { answerRemotely } from "../../lib/manager/http_api.ts";
 
 const PATHS = ["/v1/ca", "/v1/nodes", "/v1/status"];
@@ -25,6 +29,13 @@ function nodePeer(
 }
 
 const message = "m";
+
+function recovering(reason: RecoverableReason): Peer {
+  const certificate = { fingerprint: "p", notBefore: 1, issuerKeyId: "" };
+  const node = { nodeId: "n", reason, message };
+  return { kind: "recovering", ...node, ...certificate };
+}
+
 const PEERS: readonly (readonly [Peer | undefined, number])[] = [
   // A connection of which TLS saw nothing is anonymous.
   [undefined, 401],
@@ -32,12 +43,10 @@ const PEERS: readonly (readonly [Peer | undefined, number])[] = [
   [{ kind: "refused", code: "unverified-chain", message }, 403],
   [{ kind: "refused", code: "conflict", message }, 409],
   [{ kind: "refused", code: "not-yet-valid", message }, 403],
-  [{ kind: "recovering", reason: "expired", nodeId: "n", message }, 403],
-  [{ kind: "recovering", reason: "replaced", nodeId: "n", message }, 403],
-  [
-    { kind: "recovering", reason: "newer-than-store", nodeId: "n", message },
-    403,
-  ],
+  [recovering("expired"), 403],
+  [recovering("dropped-root"), 403],
+  [recovering("replaced"), 403],
+  [recovering("newer-than-store"), 403],
   [nodePeer("worker", "current"), 403],
   [nodePeer("worker", "pending"), 403],
   [nodePeer("manager", "previous"), 403],

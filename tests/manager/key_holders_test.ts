@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { forgetRemoved, removeNode } from "../../lib/cluster/removal.ts";
 import { KeyHolders } from "../../lib/manager/key_holders.ts";
 import { certificate, node, previous } from "../cluster/samples.ts";
 import { StoreDisk } from "../fakes/store_disk.ts";
@@ -47,6 +48,24 @@ Deno.test("KeyHolders keeps a key that moves from place to place in its record",
   const after = node({ certificates: certificates("one") });
   await store.update((tx) => tx.put("node", after.id, after));
   assertEquals(holders.holderOf("spki one"), after.id);
+  await store.close();
+});
+
+Deno.test("KeyHolders remembers the keys of removed nodes, as long as they are", async () => {
+  const store = new StoreDisk().open();
+  const record = node({ certificates: certificates("one") });
+  await store.update((tx) => tx.put("node", record.id, record));
+  const early = new KeyHolders(store);
+  const removal = { nodeId: record.id, by: "operator", why: "lost", now: 1 };
+  await store.update((tx) => removeNode(tx, removal));
+  const late = new KeyHolders(store);
+  for (const each of [early, late]) {
+    assertEquals(each.holderOf("spki one"), record.id);
+  }
+  await store.update((tx) => forgetRemoved(tx, record.id));
+  for (const each of [early, late]) {
+    assertEquals(each.holderOf("spki one"), undefined);
+  }
   await store.close();
 });
 

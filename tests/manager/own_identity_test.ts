@@ -16,7 +16,6 @@ async function reopen(
   const own = new OwnIdentity({
     ...house,
     identity,
-    root: house.authority.root,
     nodeId: house.manager.id,
   });
   const serving = await own.open();
@@ -90,8 +89,7 @@ Deno.test("OwnIdentity.open() makes a new certificate where there is none", asyn
   const disk = new SimDisk();
   const identity = disk.open(CALM);
   const nodeId = house.manager.id;
-  const { root } = house.authority;
-  const own = new OwnIdentity({ ...house, identity, root, nodeId });
+  const own = new OwnIdentity({ ...house, identity, nodeId });
   const serving = await own.open();
   assertEquals(present(house), serving.certificate.fingerprint);
 });
@@ -120,8 +118,7 @@ Deno.test("OwnIdentity.open() takes up what was saved before the process died", 
     after: () => die ? new Promise(() => {}) : Promise.resolve(),
   });
   const nodeId = house.manager.id;
-  const { root } = house.authority;
-  const own = new OwnIdentity({ ...house, identity, root, nodeId });
+  const own = new OwnIdentity({ ...house, identity, nodeId });
   die = true;
   void own.renew();
   await house.clock.advance(2_000);
@@ -146,8 +143,7 @@ Deno.test("OwnIdentity.renew() saves before it uses, and keeps the old one for t
     },
   });
   const nodeId = house.manager.id;
-  const { root } = house.authority;
-  const own = new OwnIdentity({ ...house, identity, root, nodeId });
+  const own = new OwnIdentity({ ...house, identity, nodeId });
   const serving = await own.renew();
   assertEquals(states, ["save: old", "confirm: new"]);
   const { previous } = house.manager.certificates;

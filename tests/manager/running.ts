@@ -38,7 +38,6 @@ export class Running implements AsyncDisposable {
     this.manager = new Manager({
       ports: {
         ...house,
-        signer: house.signs(),
         identity: house.ownDisk.open(options.disk ?? CALM),
         listen: (credentials, accept) => {
           this.credentials.push(credentials);

@@ -167,3 +167,14 @@ Deno.test("newSerial() gives every certificate another number", async () => {
   const serials = Array.from({ length: 100 }, () => newSerial(house.random));
   assertEquals(new Set(serials.map(String)).size, 100);
 });
+
+Deno.test("signLeaf() leaves serial number and moments to an authority elsewhere, and nothing else", async () => {
+  const own = ["another serial", "an earlier begin", "a later end"];
+  for (const [what, forge] of Object.entries(FORGERIES)) {
+    const house = await hostile(forge);
+    house.signer = { ...house.signer, choosesMoments: true };
+    const key = await house.crypto.generateKey();
+    if (own.includes(what)) await house.join(key);
+    else if (!/^(?:a later begin|an end that)/.test(what)) await refusal(house);
+  }
+});

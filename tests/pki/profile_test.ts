@@ -253,6 +253,12 @@ Deno.test("checkLeaf() does not mind the order of names and purposes", async () 
   assertEquals(checkLeaf(leaf, { ...profile, roles: ["manager"] }), []);
 });
 
+Deno.test("checkLeaf() lets a leaf be without its URI, as some authorities cannot write one", async () => {
+  const { certificate, profile } = await realLeaf(await realRoot());
+  const expected = { ...profile, roles: ["worker"] as const };
+  assertEquals(checkLeaf({ ...certificate, uris: [] }, expected), []);
+});
+
 Deno.test("checkLeaf() refuses what only looks like a leaf", async () => {
   const root = await realRoot();
   const { certificate, profile } = await realLeaf(root);
@@ -269,7 +275,7 @@ Deno.test("checkLeaf() refuses what only looks like a leaf", async () => {
     { dnsNames: [certificate.dnsNames.join(", ")] },
     { ipAddresses: ["10.0.0.5"] },
     { uris: [...certificate.uris, "spiffe://x/y"] },
-    { uris: [] },
+    { uris: ["spiffe://x/y"] },
   ];
   for (const change of wrong) {
     const found = checkLeaf({ ...certificate, ...change }, expected);

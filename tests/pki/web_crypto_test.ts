@@ -8,6 +8,7 @@ import {
 import fc from "fast-check";
 import { concat, fromHex, toHex, utf8 } from "../../lib/base/bytes.ts";
 import { SwarmdError } from "../../lib/base/errors.ts";
+import { signingAlgorithm } from "../../lib/pki/algorithms.ts";
 import type { SignatureAlgorithm } from "../../lib/pki/crypto.ts";
 import { decodeEcdsa, encodeEcdsa } from "../../lib/pki/ecdsa_signature.ts";
 import { integer, sequence } from "../../lib/pki/der.ts";
@@ -129,6 +130,50 @@ Deno.test("importPkcs8() refuses other keys, and any damage, as damaged state", 
       },
     ),
     { numRuns: 200 },
+  );
+});
+
+Deno.test("importPkcs8() takes keys of other types where they are wanted, but no weak ones", async () => {
+  await using folder = await OpensslFolder.create();
+  const cases = [
+    ["RSA -pkeyopt rsa_keygen_bits:2048", "rsa"],
+    ["EC -pkeyopt ec_paramgen_curve:P-384", "p384"],
+    ["ED25519", "ed25519"],
+  ] as const;
+  for (const [options, type] of cases) {
+    await folder.run(`genpkey -algorithm ${options} -out key.pem`);
+    await folder.run("pkey -in key.pem -pubout -out public.pem");
+    const [pkcs8 = new Uint8Array()] = decodePem(
+      await folder.read("key.pem"),
+      "PRIVATE KEY",
+    );
+    const key = await realCrypto.importPkcs8(pkcs8, ["p256", type]);
+    const [spki = new Uint8Array()] = decodePem(
+      await folder.read("public.pem"),
+      "PUBLIC KEY",
+    );
+    assertEquals(key.spki, spki);
+    const signature = await realCrypto.sign(key.privateKey, DATA);
+    const algorithm = signingAlgorithm(type);
+    assert(
+      await realCrypto.verify({ spki, algorithm, data: DATA, signature }),
+    );
+    await assertRejects(
+      () => realCrypto.importPkcs8(pkcs8, ["p256"]),
+      SwarmdError,
+      "of type p256",
+    );
+  }
+  await folder.run(
+    "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out key.pem",
+  );
+  const [weak = new Uint8Array()] = decodePem(
+    await folder.read("key.pem"),
+    "PRIVATE KEY",
+  );
+  await assertRejects(
+    () => realCrypto.importPkcs8(weak, ["rsa"]),
+    SwarmdError,
   );
 });
 

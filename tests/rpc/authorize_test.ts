@@ -8,11 +8,16 @@ import { type Method, METHODS } from "../../lib/rpc/methods.ts";
 const ALLOWED: Readonly<Record<Method, readonly string[]>> = {
   "hello": ["anonymous", "recovering", "worker", "manager"],
   "ca.root": ["anonymous"],
+  "ca.succession": ["anonymous"],
   "join": ["anonymous"],
+  "recover": ["recovering"],
   "heartbeat": ["worker", "manager"],
   "node.register": ["worker", "manager"],
   "node.renew": ["worker", "manager"],
+  "node.rehearse": ["worker", "manager"],
+  "node.rehearsed": ["worker", "manager"],
   "node.leave": ["worker", "manager"],
+  "audit.kept": ["worker", "manager"],
   "drill.number": ["worker", "manager"],
 };
 
@@ -32,6 +37,13 @@ function nodePeer(
   };
 }
 
+const RECOVERABLE = [
+  "expired",
+  "dropped-root",
+  "replaced",
+  "newer-than-store",
+] as const;
+
 /** Every kind of peer, and the code of a denial. */
 const PEERS: readonly {
   readonly name: string;
@@ -45,9 +57,12 @@ const PEERS: readonly {
     caller: "anonymous",
     denied: "anonymous",
   },
-  ...(["expired", "replaced", "newer-than-store"] as const).map((reason) => ({
+  ...RECOVERABLE.map((reason) => ({
     name: `recovering: ${reason}`,
-    peer: { kind: "recovering", nodeId: NODE, reason, message: "m" } as const,
+    peer: {
+      ...{ kind: "recovering", nodeId: NODE, reason, message: "m" } as const,
+      ...{ fingerprint: "print", notBefore: 1, issuerKeyId: "" },
+    },
     caller: "recovering",
     denied: reason,
   })),
@@ -96,9 +111,9 @@ Deno.test("authorize() lets exactly those call whom the table names", () => {
       assert(error.message.includes(method));
     }
   }
-  // hello: 10 kinds; ca.root, join: 1 each; node.renew and node.leave: 4 each;
-  // what is only told: 6.
-  assertEquals(allowed, 10 + 2 + 2 * 4 + 3 * 6);
+  // hello: 11 kinds; ca.root, ca.succession, join: 1 each; recover: 4; node.renew, node.rehearse and
+  // node.leave: 4 each; what is only told: 6.
+  assertEquals(allowed, 11 + 3 + 4 + 3 * 4 + 5 * 6);
 });
 
 Deno.test("authorize() knows no method that the table does not hold", () => {
@@ -110,7 +125,7 @@ Deno.test("authorize() knows no method that the table does not hold", () => {
     "Hello",
     "hello ",
     "",
-    "recover",
+    "recovers",
     "node.renew-now",
   ];
   for (const name of names) {

@@ -17,6 +17,8 @@ const NONCE = btoa("n".repeat(32));
 const SOUND: Readonly<Record<Method, unknown>> = {
   "hello": { protocols: [1], version: "1", features: [] },
   "ca.root": { digest: DIGEST },
+  "ca.succession": { digests: [DIGEST] },
+  "recover": { csr: "AAAA" },
   "join": {
     secret: ID,
     csr: "AAAA",
@@ -33,7 +35,17 @@ const SOUND: Readonly<Record<Method, unknown>> = {
     now: 1,
   },
   "node.renew": { csr: "AAAA" },
+  "node.rehearse": { rehearsal: ID, csr: "AAAA" },
+  "node.rehearsed": { rehearsal: ID, problem: "x" },
   "node.leave": {},
+  "audit.kept": {
+    sequence: 1,
+    hash: "ab".repeat(32),
+    at: 1,
+    manager: ID,
+    certificate: "AAAA",
+    signature: "AAAA",
+  },
   "drill.number": {
     stream: ID,
     number: 1,
@@ -63,7 +75,7 @@ function assertBad(method: Method, change: Record<string, unknown>): void {
 Deno.test("isMethod() and isPush() know own names only", () => {
   for (const name of Object.keys(METHODS)) assert(isMethod(name), name);
   for (const name of Object.keys(PUSHES)) assert(isPush(name), name);
-  for (const name of ["__proto__", "toString", "", "HELLO", "recover"]) {
+  for (const name of ["__proto__", "toString", "", "HELLO", "recovers"]) {
     assertFalse(isMethod(name), name);
     assertFalse(isPush(name), name);
   }
@@ -82,13 +94,15 @@ Deno.test("METHODS answers what asks for something, and nothing else", () => {
   assertEquals(told.map(([name]) => name), [
     "heartbeat",
     "node.register",
+    "node.rehearsed",
+    "audit.kept",
     "drill.number",
   ]);
 });
 
 Deno.test("METHODS carries in a session what must not be lost, and nothing of hello", () => {
   for (const [name, row] of Object.entries(METHODS)) {
-    const inSession = /^(?:node|drill)\./.test(name);
+    const inSession = /^(?:node|audit|drill)\./.test(name);
     assertEquals(row.carriage, inSession ? "session" : "connection", name);
   }
   for (const [name, row] of Object.entries(PUSHES)) {
@@ -137,6 +151,9 @@ Deno.test("METHODS bounds every text, list, number and byte string of a peer", (
     ["hello", { prove: { token: ID, nonce: "A".repeat(48) } }],
     ["hello", { prove: { token: "x", nonce: NONCE } }],
     ["ca.root", { digest: "AB".repeat(32) }],
+    ["ca.succession", { digests: [] }],
+    ["ca.succession", { digests: new Array(9).fill(DIGEST) }],
+    ["recover", { csr: huge }],
     ["join", { secret: "0".repeat(24) }],
     ["join", { csr: huge }],
     ["join", { description: { hostname: long } }],

@@ -12,6 +12,7 @@ import type { WorkerMachine } from "./worker_machine.ts";
 /** The world, as those see it who look at it and disturb it. */
 export interface Fleet {
   readonly scenario: Scenario;
+  readonly random: StreamRandom;
   readonly clock: VirtualClock;
   readonly network: Network;
   readonly numbers: Numbers;
@@ -24,6 +25,8 @@ export interface Fleet {
   /** After this long without trouble, a worker must be well. */
   readonly patienceMs: number;
   addWorker(binding?: string): WorkerMachine;
+  /** Machines that cannot be told from each other. */
+  machinesOf(binding: string): readonly WorkerMachine[];
   /** Something that must not happen has happened. */
   fail(text: string): void;
 }

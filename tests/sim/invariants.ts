@@ -74,8 +74,13 @@ export class Invariants {
 
   /** What is wrong with the identity on a disk, if anything. */
   diskProblem(machine: WorkerMachine): string | undefined {
-    const { identity } = machine.disk;
-    if (!identity) return undefined;
+    // One that was saved and never used gives way to the one before it.
+    const kept = machine.disk.image.content.identities;
+    const problems = kept.map((identity) => this.#problemOf(identity));
+    return problems.includes(undefined) ? undefined : problems.at(-1);
+  }
+
+  #problemOf(identity: StoredIdentity): string | undefined {
     const { fingerprint, spki } = readPems(identity);
     const record = this.records.get(this.#holders.get(fingerprint) ?? "");
     const { current, pending, previous } = record?.certificates ?? {};
@@ -98,7 +103,7 @@ export class Invariants {
   }
 
   #audited(entry: { action: string; fingerprint?: string; node?: string }) {
-    if (entry.action !== "issued") return;
+    if (entry.action !== "issued" && entry.action !== "recovered") return;
     const { fingerprint, node } = entry;
     if (fingerprint) this.#issued.add(fingerprint);
     if (node !== undefined && this.removed.has(node)) {

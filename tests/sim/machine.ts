@@ -1,5 +1,5 @@
 import { describeError } from "../../lib/base/errors.ts";
-import { MINUTE, SECOND } from "../../lib/base/time.ts";
+import { SECOND } from "../../lib/base/time.ts";
 import type { EventLog } from "./event_log.ts";
 import { MachineClock } from "./machine_clock.ts";
 import type { Network } from "./network.ts";
@@ -21,10 +21,9 @@ export interface Surroundings {
   readonly numbersMs: number;
   /** See {@linkcode MachineClock}. */
   readonly maxLookMs: number;
+  /** Longest pause before a process that ended is started again, in milliseconds. */
+  readonly maxRestartMs: number;
 }
-
-/** Longest pause before a process that ended is started again, in milliseconds. */
-const MAX_RESTART = 10 * MINUTE;
 
 /** A machine, its process, what keeps that running, and what is wrong with it. */
 export abstract class Machine {
@@ -168,7 +167,8 @@ export abstract class Machine {
     if (!process.alive) return;
     this.#kill(`at its own end: ${how}`, { silent: false });
     // As what keeps services running does: each time it waits longer.
-    const pauseMs = Math.min(MAX_RESTART, 2 * SECOND * 2 ** this.#failures++);
+    const { maxRestartMs } = this.around;
+    const pauseMs = Math.min(maxRestartMs, 2 * SECOND * 2 ** this.#failures++);
     this.startAfter(pauseMs);
   }
 

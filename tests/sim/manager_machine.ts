@@ -1,6 +1,6 @@
 import type { Bytes } from "../../lib/base/bytes.ts";
 import type { Change, Store } from "../../lib/cluster/store.ts";
-import { openAuthority } from "../../lib/manager/authority.ts";
+import { Authorities } from "../../lib/manager/authorities.ts";
 import { makeCluster } from "../../lib/manager/bootstrap.ts";
 import { Manager } from "../../lib/manager/manager.ts";
 import type { ManagerPorts } from "../../lib/manager/ports.ts";
@@ -49,10 +49,13 @@ export class ManagerMachine extends Machine {
     const store = this.#openStore(process);
     this.store = store;
     await this.#makeOnce(process, store);
-    const parts = { store, crypto, keyRing: this.#keyRing };
-    const authority = await openAuthority(parts);
-    const signer = localSigner(crypto, authority);
-    const manager = this.#open({ ...this.#ports(process), store, signer });
+    const authorities = await Authorities.open({
+      store,
+      crypto,
+      keyRing: this.#keyRing,
+      makeSigner: (authority) => localSigner(crypto, authority),
+    });
+    const manager = this.#open({ ...this.#ports(process), store, authorities });
     await manager.run(process.stop.signal, async () => {
       this.token = parseJoinToken(await manager.tokens.show("worker"));
       if (process.alive) this.manager = manager;
@@ -92,7 +95,7 @@ export class ManagerMachine extends Machine {
     });
   }
 
-  #ports(process: SimProcess): Omit<ManagerPorts, "store" | "signer"> {
+  #ports(process: SimProcess): Omit<ManagerPorts, "store" | "authorities"> {
     const { network, log } = this.around;
     return {
       clock: process.clock,

@@ -17,7 +17,7 @@ import type { StreamRandom } from "../fakes/stream_random.ts";
 import type { EventLog } from "./event_log.ts";
 import { Link, type NetProcess } from "./link.ts";
 import { type Host, oneWay } from "./pipe.ts";
-import { holdsKey, verifyServer } from "./tls.ts";
+import { SimTls } from "./tls.ts";
 import type { VirtualClock } from "./virtual_clock.ts";
 
 /** For TCP and TLS together, in milliseconds, as the real dialer has it. */
@@ -51,6 +51,7 @@ interface Dial {
 /** Hosts, and the connections between their processes. */
 export class Network {
   readonly #parts: NetworkParts;
+  readonly #tls: SimTls;
   readonly #hosts = new Map<string, Host>();
   readonly #listeners = new Map<string, SimListener>();
   readonly #links = new Map<Host, Set<Link>>();
@@ -59,6 +60,7 @@ export class Network {
 
   constructor(parts: NetworkParts) {
     this.#parts = parts;
+    this.#tls = new SimTls(parts.crypto);
   }
 
   addHost(host: Pick<Host, "name" | "ip" | "random" | "latencyMs">): Host {
@@ -166,15 +168,16 @@ export class Network {
     },
   ): Promise<Connection> {
     const { process, endpoint, credentials, signal } = dial;
-    const presented = decodePem(chain.chainPem, "CERTIFICATE");
     if (credentials) {
+      const { chainPem } = chain;
+      const { rootsPem } = credentials;
       const at = process.clock.now();
-      const verify = { presented, rootsPem: credentials.rootsPem, at };
-      await verifyServer(this.#parts.crypto, { ...verify, endpoint });
+      const server = { chainPem, rootsPem, at, endpoint };
+      await this.#tls.verifyServer(server);
     }
     signal.throwIfAborted();
     const link = this.#newLink(dial, { listener, server });
-    const [leaf] = presented;
+    const [leaf] = decodePem(chain.chainPem, "CERTIFICATE");
     const facts = factsOf(endpoint, { presented: leaf ? [leaf] : [] });
     return link.open("client", { ...facts, tlsVersion: "" }, process);
   }
@@ -220,10 +223,7 @@ export class Network {
       ? decodePem(identity.chainPem, "CERTIFICATE")
       : [];
     const proved = !identity ||
-      await holdsKey(this.#parts.crypto, {
-        presented,
-        keyPem: identity.keyPem,
-      });
+      await this.#tls.holdsKey(identity);
     if (!proved || !listener.isOpen) return link.refuse();
     const facts = factsOf(remote, { presented });
     listener.accept(link.open("server", facts, listener.process));

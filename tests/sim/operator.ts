@@ -1,7 +1,12 @@
 import { HOUR, MINUTE } from "../../lib/base/time.ts";
 import type { Life } from "../../lib/cluster/expiry.ts";
 import type { NodeRecord } from "../../lib/cluster/node.ts";
-import type { Transaction } from "../../lib/cluster/store.ts";
+import { removeNode } from "../../lib/cluster/removal.ts";
+import {
+  type Change,
+  CLUSTER,
+  type Transaction,
+} from "../../lib/cluster/store.ts";
 import type { WorkerMachine } from "./worker_machine.ts";
 import type { Fleet } from "./fleet.ts";
 
@@ -31,7 +36,10 @@ export class Operator {
   remove(nodeId: string): void {
     this.#decide(nodeId, {
       done: (record) => record === undefined,
-      work: (tx) => tx.remove("node", nodeId),
+      work: (tx) => {
+        const removal = { nodeId, by: "operator", why: "it is to go" };
+        removeNode(tx, { ...removal, now: this.#world.now });
+      },
     });
   }
 
@@ -44,6 +52,30 @@ export class Operator {
         if (node) tx.put("node", nodeId, { ...node, admission });
       },
     });
+  }
+
+  /** Replaces the root of the cluster, or changes their mind about it. */
+  rotate(): void {
+    const { manager, scenario: { rotateMs }, random } = this.#world;
+    const { rotation: desk } = manager.manager ?? {};
+    if (!desk || !manager.store) return;
+    const under = manager.store.view((view) => view.get("cluster", CLUSTER))
+      ?.rotation?.phase;
+    const turnsBack = under !== undefined && under !== "returning" &&
+      random.chance(0.4);
+    const wish = { deadlineMs: rotateMs * random.uniform(), quorum: 0.5 };
+    manager.log(`operator: ${turnsBack ? "abort" : "rotate"} (${under})`);
+    const step = turnsBack ? desk.abort() : desk.start(wish);
+    step.catch((error) => manager.log(`operator: ${error}`));
+  }
+
+  /** A conflict is not left until the next look: its nodes ask all the while. */
+  committed(changes: readonly Change[]): void {
+    const conflict = changes.some((change) =>
+      change.kind === "node" && change.after?.admission === "conflict" &&
+      change.before?.admission !== "conflict"
+    );
+    if (conflict) this.#world.clock.after(HOUR + MINUTE, () => this.look());
   }
 
   /** Looks after everybody. */
@@ -83,7 +115,8 @@ export class Operator {
     if (record?.admission === "conflict") return this.#settle(worker, record);
     if (worker.connected) {
       const good = this.twinsOf(worker).length === 1 &&
-        world.invariants.diskProblem(worker) === undefined;
+        world.invariants.diskProblem(worker) === undefined &&
+        !this.#isAsking(worker);
       if (good) worker.spoilt = undefined;
       return;
     }
@@ -96,11 +129,16 @@ export class Operator {
     worker.crash("by the operator");
   }
 
+  /** Whether a decision on its node is still to be carried out, such as a removal. */
+  #isAsking({ nodeId = "" }: WorkerMachine): boolean {
+    const { records } = this.#world.invariants;
+    return this.#decisions.get(nodeId)?.done(records.get(nodeId)) === false;
+  }
+
   /** All machines that run with a machine's identity, itself included. */
   twinsOf({ binding, nodeId }: WorkerMachine): WorkerMachine[] {
-    return this.#world.workers.filter((each) =>
-      !each.retired && each.binding === binding && each.nodeId === nodeId
-    );
+    return this.#world.machinesOf(binding)
+      .filter((each) => !each.retired && each.nodeId === nodeId);
   }
 
   /** Two machines had one identity: one of them goes. */

@@ -37,8 +37,6 @@ export interface ProcessOptions {
   readonly wrote: (what: string) => void;
 }
 
-const NEVER = new Promise<never>(() => {});
-
 /**
  * What a process of either kind has. Killed, it leaves nothing but what its
  * writes have done: its timers do not fire, its writes do not return.
@@ -86,7 +84,7 @@ export class SimProcess implements NetProcess {
   async #beforeWrite(what: string): Promise<void> {
     const write = ++this.#writes;
     await this.#diskTime();
-    if (!this.#alive) return await NEVER;
+    if (!this.#alive) return await never();
     await this.#perhapsDie(`before write ${write}, ${what}`, {
       write,
       when: "before",
@@ -95,7 +93,7 @@ export class SimProcess implements NetProcess {
   }
 
   async #afterWrite(what: string): Promise<void> {
-    if (!this.#alive) return await NEVER;
+    if (!this.#alive) return await never();
     this.#options.wrote(what);
     const write = this.#writes;
     await this.#perhapsDie(`after write ${write}, ${what}`, {
@@ -110,7 +108,7 @@ export class SimProcess implements NetProcess {
     const plan = this.#crashPlan;
     if (plan?.write !== write || plan.when !== when) return;
     this.#options.crash(why);
-    await NEVER;
+    await never();
   }
 
   /** Often nothing, else up to 30 ms. */
@@ -121,4 +119,9 @@ export class SimProcess implements NetProcess {
       this.clock.schedule(delayMs, resolve);
     });
   }
+}
+
+/** Each time another: one for all would keep whoever waits, and his world. */
+function never(): Promise<never> {
+  return new Promise(() => {});
 }

@@ -23,6 +23,10 @@ export interface Scenario {
   readonly managerLongMs: number;
   /** How long machines sleep at most. */
   readonly sleepMs: number;
+  /** How often the operator thinks of the root, on average. */
+  readonly rotateMs: number;
+  /** Longest pause before a process that ended by itself is started again. */
+  readonly maxRestartMs: number;
 }
 
 /** A year in which a beat comes every six hours. */
@@ -37,15 +41,19 @@ export const YEAR: Scenario = {
   startMs: DAY,
   faultMs: 40 * DAY,
   managerFaultMs: 20 * DAY,
-  longMs: 12 * HOUR,
-  managerLongMs: 30 * MINUTE,
+  // What is tried again every few seconds meanwhile is most of the work of a
+  // year, and the fourth hour of it shows nothing new.
+  longMs: 3 * HOUR,
+  managerLongMs: 10 * MINUTE,
   sleepMs: 40 * DAY,
+  rotateMs: 60 * DAY,
+  maxRestartMs: 2 * HOUR,
 };
 
 /** A day in which a beat comes every five seconds. */
 export const DAY_AT_WORK: Scenario = {
   name: "a day",
-  workers: 20,
+  workers: 6,
   durationMs: DAY,
   heartbeatMs: 5 * SECOND,
   leafLifeMs: HOUR,
@@ -57,9 +65,17 @@ export const DAY_AT_WORK: Scenario = {
   longMs: 20 * MINUTE,
   managerLongMs: 2 * MINUTE,
   sleepMs: 2 * HOUR,
+  rotateMs: 4 * HOUR,
+  maxRestartMs: 10 * MINUTE,
 };
 
-/** Nothing goes wrong. */
-export function calm(scenario: Scenario): Scenario {
-  return { ...scenario, faultMs: Infinity, managerFaultMs: Infinity };
-}
+/** An hour of such a day, of all workers: with two renewals of each, and more faults. */
+export const HOUR_AT_WORK: Scenario = {
+  ...DAY_AT_WORK,
+  name: "an hour",
+  workers: 200,
+  durationMs: HOUR,
+  faultMs: HOUR,
+  managerFaultMs: 20 * MINUTE,
+  rotateMs: 15 * MINUTE,
+};

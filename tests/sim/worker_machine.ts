@@ -68,7 +68,7 @@ export class WorkerMachine extends Machine {
     });
     const { clock } = ports;
     const drill = new SimApp({ clock, numbers, periodMs: numbersMs });
-    const worker = await Worker.open({ ...options, drill });
+    const worker = new Worker({ ...options, drill });
     if (!process.alive) return;
     this.worker = worker;
     this.nodeId = worker.held.nodeId;

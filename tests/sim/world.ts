@@ -41,6 +41,7 @@ export class World implements Fleet {
   readonly faults: Faults;
   readonly #seed: number;
   readonly #checks: Checks;
+  readonly #bound = new Map<string, WorkerMachine[]>();
   #failure: string | undefined;
 
   constructor(
@@ -93,6 +94,7 @@ export class World implements Fleet {
       this.operator.look();
       this.#checks.look();
     });
+    this.#rotateNowAndThen();
     this.faults.begin();
     await this.#until(durationMs);
     await this.#calmDown();
@@ -154,7 +156,12 @@ export class World implements Fleet {
       binding: binding ?? `binding of ${host.name}`,
     });
     this.workers.push(worker);
+    this.#bound.getOrInsert(worker.binding, []).push(worker);
     return worker;
+  }
+
+  machinesOf(binding: string): readonly WorkerMachine[] {
+    return this.#bound.get(binding) ?? [];
   }
 
   #newManager(): ManagerMachine {
@@ -164,17 +171,27 @@ export class World implements Fleet {
       ...this.#around(),
       heartbeatMs,
       leafLifeMs,
-      committed: (changes) => this.invariants.committed(changes),
+      committed: (changes) => {
+        this.invariants.committed(changes);
+        this.operator.committed(changes);
+      },
     }, host);
   }
 
   #around(): Surroundings {
     const { clock, log, network, numbers } = this;
-    const { numbersMs, leafLifeMs } = this.scenario;
-    const seed = this.#seed;
-    // Late by less than what counts for any certificate.
-    const maxLookMs = leafLifeMs / 100;
-    return { seed, clock, log, network, numbers, numbersMs, maxLookMs };
+    const { numbersMs, leafLifeMs, maxRestartMs } = this.scenario;
+    return {
+      seed: this.#seed,
+      clock,
+      log,
+      network,
+      numbers,
+      numbersMs,
+      // Late by less than what counts for any certificate.
+      maxLookMs: leafLifeMs / 100,
+      maxRestartMs,
+    };
   }
 
   #newHost(
@@ -183,6 +200,20 @@ export class World implements Fleet {
   ): Host {
     const random = this.#stream(`host ${name}`);
     return this.network.addHost({ name, ...place, random });
+  }
+
+  /** So that the last one has the time to end. */
+  #rotateNowAndThen(): void {
+    const { rotateMs, durationMs } = this.scenario;
+    const again = () => {
+      const pauseMs = this.random.between(rotateMs / 2, 1.5 * rotateMs);
+      if (this.clock.now + pauseMs + 2 * rotateMs > durationMs) return;
+      this.clock.after(pauseMs, () => {
+        this.operator.rotate();
+        again();
+      });
+    };
+    again();
   }
 
   #every(periodMs: number, work: () => void): void {

@@ -20,6 +20,7 @@ Deno.test("migrate() makes a new store of the newest version", () => {
     "audit",
     "cluster",
     "denied",
+    "head",
     "node",
     "redemption",
     "removed",

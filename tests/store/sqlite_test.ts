@@ -8,6 +8,7 @@ import {
 import fc from "fast-check";
 import { DatabaseSync } from "node:sqlite";
 import { type ErrorCode, SwarmdError } from "../../lib/base/errors.ts";
+import { ChainWalk } from "../../lib/cluster/audit_chain.ts";
 import { CLUSTER, type Store } from "../../lib/cluster/store.ts";
 import { Committed } from "../../lib/store/layers.ts";
 import { migrate } from "../../lib/store/migrations.ts";
@@ -22,6 +23,7 @@ import {
   sampleEntry,
   sampleNode,
 } from "../contracts/store_samples.ts";
+import { sha256 } from "../fakes/sha256.ts";
 import { bytesAsText, runSql, withOpen, withPath } from "./sqlite_files.ts";
 
 storeContract(
@@ -166,7 +168,10 @@ Deno.test("openSqliteStore() refuses a table whose pages are damaged", async () 
 Deno.test("entries() names the entry that is damaged", async () => {
   await withPath(async (path) => {
     await withOpen(path, () => {});
-    runSql(path, "INSERT INTO audit VALUES (1, '{')");
+    runSql(
+      path,
+      `INSERT INTO audit VALUES (1, '{'), (2, '{"sequence":2}')`,
+    );
     await withOpen(
       path,
       (store) =>
@@ -177,6 +182,19 @@ Deno.test("entries() names the entry that is damaged", async () => {
     );
   });
 });
+
+for (const row of ["'{'", `'{"sequence":2}'`]) {
+  Deno.test(`openSqliteStore() refuses a log that ends with ${row} as entry 1`, async () => {
+    await withPath(async (path) => {
+      await withOpen(path, () => {});
+      runSql(path, `INSERT INTO audit VALUES (1, ${row})`);
+      await rejectsWith(() => openSqliteStore(path), {
+        code: "damaged-state",
+        text: 'audit "1" is damaged',
+      });
+    });
+  });
+}
 
 Deno.test("openSqliteStore() reads a store as version 1 wrote it", async () => {
   const sql = await Deno.readTextFile(
@@ -203,6 +221,12 @@ Deno.test("openSqliteStore() reads a store as version 1 wrote it", async () => {
         "promoted",
         "issued",
       ]);
+      // The chain begins with the first entry that this version wrote.
+      const walk = new ChainWalk({
+        sha256: (data) => Promise.resolve(sha256(data)),
+      });
+      assertEquals(await walk.read(entries), undefined);
+      assertEquals([walk.from, walk.checked], [3, 3]);
     });
   });
 });
@@ -282,6 +306,7 @@ async function withDatabase(
     const store = new StagedStore(new Committed(), backend, {
       defer: queueMicrotask,
       report: reportError,
+      hash: sha256,
     });
     try {
       await test(store, database, path);

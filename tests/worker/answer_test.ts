@@ -82,7 +82,10 @@ Deno.test("readAnswer() takes what is sound in every respect", async () => {
 Deno.test("readAnswer() takes a promotion", async () => {
   const c = await sound();
   assertEquals(
-    (await read(c, { profile: { role: "manager" } })).role,
+    (await read(c, {
+      profile: { role: "manager" },
+      answer: { role: "manager" },
+    })).role,
     "manager",
   );
 });

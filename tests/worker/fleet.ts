@@ -79,7 +79,7 @@ export class Fleet implements AsyncDisposable {
   }
 
   async #run(options: WorkerOptions): Promise<Process> {
-    const process = new Process(await Worker.open(options));
+    const process = new Process(new Worker(options));
     this.processes.push(process);
     await turn();
     return process;

@@ -88,10 +88,10 @@ export class UplinkRig implements AsyncDisposable {
     return {
       ...this.device.ports(),
       held: () => this.held,
-      bundleDigest: () => `sha256:${"ab".repeat(32)}`,
+      generation: () => 0,
       managers: () => this.managers.map(endpointOf),
       established: ({ held }, fresh) => this.established.push({ held, fresh }),
-      refused: (_held, error: SwarmdError) => this.refused.push(error.code),
+      refused: (_at, error: SwarmdError) => this.refused.push(error.code),
       pushed: (method, params) => this.pushed.push([method, params]),
     };
   }

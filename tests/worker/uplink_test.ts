@@ -319,7 +319,13 @@ Deno.test("Uplink tells of a refusal, and of nothing that an unverified peer say
   await rig.run();
   await rig.pass(MINUTE);
   assertEquals(rig.refused, []);
-  assertEquals(rig.manager.lines, []);
+  // Asked for the way to its root, by somebody who says nothing of himself.
+  const said = rig.manager.lines.flatMap((line) => line.received);
+  assert(said.length > 0);
+  for (const message of said) {
+    assert("method" in message && message.method === "hello");
+    assertEquals((message.params as { session?: unknown }).session, undefined);
+  }
 });
 
 Deno.test("Uplink says hello to no manager of another cluster", async () => {

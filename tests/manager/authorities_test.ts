@@ -1,14 +1,15 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { equalBytes } from "../../lib/base/bytes.ts";
 import { SwarmdError } from "../../lib/base/errors.ts";
-import { openAuthority } from "../../lib/manager/authority.ts";
-import { makeCluster, rootKeyName } from "../../lib/manager/bootstrap.ts";
+import { Authorities } from "../../lib/manager/authorities.ts";
+import { rootKeyName } from "../../lib/manager/authority_source.ts";
+import { makeCluster } from "../../lib/manager/bootstrap.ts";
 import { CLUSTER } from "../../lib/cluster/store.ts";
 import { sealValue } from "../../lib/pki/sealed.ts";
 import { StoreDisk } from "../fakes/store_disk.ts";
 import { House } from "./house.ts";
 
-Deno.test("openAuthority() opens the key of the root that the tokens pin", async () => {
+Deno.test("Authorities.open() opens the key of the root that the tokens pin", async () => {
   const { authority, cluster, crypto } = await House.open();
   assertEquals(cluster.root.generation, 1);
   const pkcs8 = await crypto.exportPkcs8(authority.key);
@@ -16,7 +17,7 @@ Deno.test("openAuthority() opens the key of the root that the tokens pin", async
   assertEquals(equalBytes(spki, authority.root.spki), true);
 });
 
-Deno.test("openAuthority() refuses a key that is not the root's, or not to be opened", async () => {
+Deno.test("Authorities.open() refuses a key that is not the root's, or not to be opened", async () => {
   const house = await House.open();
   const other = await house.crypto.generateKey();
   const pkcs8 = await house.crypto.exportPkcs8(other.privateKey);
@@ -27,11 +28,13 @@ Deno.test("openAuthority() refuses a key that is not the root's, or not to be op
       data: pkcs8,
     });
   const { root } = house.cluster;
+  const { key: good } = root;
+  assert(good);
   const keys = [
     await sealed(rootKeyName(1)),
     await sealed(rootKeyName(2)),
-    { ...root.key, version: 2 },
-    { ...root.key, data: root.key.data.slice(4) },
+    { ...good, version: 2 },
+    { ...good, data: good.data.slice(4) },
   ];
   for (const key of keys) {
     await house.store.update((tx) => {
@@ -39,7 +42,12 @@ Deno.test("openAuthority() refuses a key that is not the root's, or not to be op
     });
     const { keyRing } = house;
     const error = await assertRejects(
-      () => openAuthority({ ...house, keyRing }),
+      () =>
+        Authorities.open({
+          ...house,
+          keyRing,
+          makeSigner: (authority) => house.signs(authority),
+        }),
       SwarmdError,
     );
     assertEquals([error.code, error.verdict], ["damaged-state", "stop"]);

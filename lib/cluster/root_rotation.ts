@@ -1,0 +1,254 @@
+import { SwarmdError } from "../base/errors.ts";
+import { DAY } from "../base/time.ts";
+import type { Role } from "../pki/profile.ts";
+import type { ClusterRecord, StandingToken } from "./cluster.ts";
+import type {
+  CrossSigned,
+  RootFacts,
+  RotationRecord,
+  TargetRoot,
+} from "./root_record.ts";
+import { retire, TOKEN_GRACE_MS } from "./rotation_steps.ts";
+
+/** How long a rotation waits for everyone, unless told otherwise: 24 h. */
+export const DEFAULT_DEADLINE_MS = DAY;
+/** Share of the nodes that is enough at the deadline, unless told otherwise. */
+const DEFAULT_QUORUM = 0.9;
+
+/** Cut-off roots that are remembered. */
+const MAX_COMPROMISED = 64;
+
+/** A rotation to be begun. Everything is made before, and written at once. */
+export interface RotationOrder {
+  /** Random; who acts on the rotation later names it. */
+  readonly id: string;
+  /** Of the present root. */
+  readonly present: RootFacts;
+  /** Of generation {@linkcode nextGeneration}, with its sealed key. */
+  readonly target: TargetRoot;
+  /** Digest of the bundle that holds both roots. */
+  readonly both: string;
+  /** Absent: trust-first, for a root that cannot cross-sign. */
+  readonly crossed?: CrossPair;
+  /** Wall clock, in milliseconds. */
+  readonly now: number;
+  /** @default {86_400_000} */
+  readonly deadlineMs?: number;
+  /** 0 to 1. @default {0.9} */
+  readonly quorum?: number;
+}
+
+/** The two cross-signatures of a target; both end no later than their signer. */
+export interface CrossPair {
+  /** Ends one grace after the deadline. */
+  readonly cross: CrossSigned;
+  /** Ends one longest leaf life and one recovery window after the deadline. */
+  readonly successor: CrossSigned;
+}
+
+/** The generation that the next root of a cluster gets: no number twice. */
+export function nextGeneration(
+  { generation, root }: Pick<ClusterRecord, "generation" | "root">,
+): number {
+  return Math.max(generation ?? 0, root.generation) + 1;
+}
+
+/**
+ * Begins a rotation.
+ *
+ * @throws {SwarmdError} `usage` when one is under way, or the target is the
+ * present root or one that was cut off
+ * @throws {RangeError} when generation, deadline or quorum are out of range
+ */
+export function start(
+  cluster: ClusterRecord,
+  order: RotationOrder,
+): ClusterRecord {
+  if (cluster.rotation) {
+    throw impossible(`rotation ${cluster.rotation.id} is under way`);
+  }
+  return begin(cluster, order);
+}
+
+/**
+ * Begins another rotation in place of the one under way, from the same present
+ * root. The key of the target that is given up is gone with the record.
+ *
+ * @throws {SwarmdError} as {@linkcode start} does; `not-found` when another
+ * rotation, or none, is under way
+ */
+export function replace(
+  cluster: ClusterRecord,
+  order: RotationOrder & { readonly replaces: string },
+): ClusterRecord {
+  const rotation = mustRotation(cluster, order.replaces);
+  if (rotation.trustFirst || !order.crossed) {
+    throw impossible(
+      "where roots are not cross-signed, one rotation must end before the next",
+    );
+  }
+  const { rotation: _, ...rest } = cluster;
+  return begin({ ...rest, ...retire(cluster) }, order);
+}
+
+/**
+ * Turns a rotation back; nothing changes when it is turned back already. The
+ * target's key is gone with the record: nothing is issued under it any more.
+ *
+ * @throws {SwarmdError} `not-found` when another rotation, or none, is under
+ * way; `usage` when it is trust-first and only the managers are left
+ */
+export function abort(
+  cluster: ClusterRecord,
+  step: {
+    readonly id: string;
+    readonly now: number;
+    /** @default {86_400_000} */
+    readonly deadlineMs?: number;
+  },
+): ClusterRecord {
+  const rotation = mustRotation(cluster, step.id);
+  if (rotation.phase === "returning") return cluster;
+  if (rotation.phase === "switching") {
+    // Joiners pin the new root by now, and could not follow the managers back
+    throw impossible("every node has changed over, and the managers are at it");
+  }
+  const { finishAt: _, successor: __, ...rest } = rotation;
+  const { key: ___, external: ____, ...target } = rotation.target;
+  const deadline = step.now + (step.deadlineMs ?? DEFAULT_DEADLINE_MS);
+  return {
+    ...cluster,
+    rotation: { ...rest, target, phase: "returning", deadline },
+  };
+}
+
+/**
+ * Has a rotation end without those that are down, failing or frozen, and after
+ * a minute without anyone but the managers that are up. It still goes through
+ * its phases, so that whoever is well is carried along.
+ *
+ * @throws {SwarmdError} `not-found` when another rotation, or none, is under way
+ */
+export function finish(
+  cluster: ClusterRecord,
+  step: { readonly id: string; readonly now: number },
+): ClusterRecord {
+  const rotation = mustRotation(cluster, step.id);
+  const finishAt = rotation.finishAt ?? step.now;
+  return { ...cluster, rotation: { ...rotation, finishAt } };
+}
+
+/** Whether the cross-signatures of a rotation have to be signed anew. */
+export function isCrossDue(
+  { rotation }: ClusterRecord,
+  now: number,
+): boolean {
+  const end = rotation?.cross?.notAfter;
+  // Less than the grace, and a tenth of it in reserve
+  return end !== undefined && end - now < TOKEN_GRACE_MS * 1.1;
+}
+
+/**
+ * Takes cross-signatures that were signed anew while a rotation lasts.
+ *
+ * @throws {SwarmdError} `not-found` when another rotation, or none, is under way
+ */
+export function withCross(
+  cluster: ClusterRecord,
+  step: { readonly id: string; readonly crossed: CrossPair },
+): ClusterRecord {
+  const rotation = mustRotation(cluster, step.id);
+  const { cross, successor } = step.crossed;
+  // One that was aborted never becomes a successor
+  const changed = rotation.phase === "returning"
+    ? { cross }
+    : { cross, successor };
+  return { ...cluster, rotation: { ...rotation, ...changed } };
+}
+
+/**
+ * Cuts the present root off, and the target of a rotation with it: nothing that
+ * they vouched for is good again. No cross-signature, no succession, no grace;
+ * join tokens are void.
+ *
+ * @throws {SwarmdError} `usage` when the target is one of the roots cut off
+ */
+export function cutOver(
+  cluster: ClusterRecord,
+  order: {
+    readonly present: RootFacts;
+    readonly target: TargetRoot;
+    readonly tokens: Readonly<Record<Role, StandingToken>>;
+  },
+): ClusterRecord {
+  const { target, present, tokens } = order;
+  checkGeneration(cluster, target);
+  const { rotation, links: _, graces: __, retired: ___, ...kept } = cluster;
+  const cut = new Set([...(kept.compromised ?? []), present.keyId]);
+  if (rotation) cut.add(rotation.target.facts.keyId);
+  const compromised = [...cut].slice(-MAX_COMPROMISED);
+  checkTarget({ ...kept, compromised }, { target, present });
+  const { generation } = target;
+  return { ...kept, generation, root: target, tokens, compromised };
+}
+
+/** The one place where a rotation comes into a record. */
+function begin(cluster: ClusterRecord, order: RotationOrder): ClusterRecord {
+  const { deadlineMs = DEFAULT_DEADLINE_MS, quorum = DEFAULT_QUORUM } = order;
+  const { id, now, present, target, both, crossed } = order;
+  checkGeneration(cluster, target);
+  if (!(quorum >= 0 && quorum <= 1) || !(deadlineMs >= 0)) {
+    throw new RangeError(`Cannot rotate: quorum ${quorum}, ${deadlineMs} ms`);
+  }
+  checkTarget(cluster, { target, present });
+  const rotation: RotationRecord = {
+    id,
+    phase: crossed ? "renewing" : "trusting",
+    target,
+    both,
+    startedAt: now,
+    deadline: now + deadlineMs,
+    quorum,
+    ...(crossed ?? { trustFirst: true }),
+  };
+  const root = { ...cluster.root, facts: present };
+  return { ...cluster, root, generation: target.generation, rotation };
+}
+
+function checkGeneration(cluster: ClusterRecord, target: TargetRoot): void {
+  const want = nextGeneration(cluster);
+  if (target.generation === want) return;
+  throw new RangeError(
+    `Cannot rotate to generation ${target.generation}, want ${want}`,
+  );
+}
+
+function checkTarget(
+  { compromised = [] }: ClusterRecord,
+  { target: { facts }, present }: Pick<RotationOrder, "target" | "present">,
+): void {
+  const { keyId, digest } = facts;
+  if (keyId === present.keyId || digest === present.digest) {
+    throw impossible("the new root is the present one, or has its key");
+  }
+  if (compromised.includes(keyId)) {
+    throw impossible("the new root was cut off as compromised");
+  }
+}
+
+function mustRotation(cluster: ClusterRecord, id: string): RotationRecord {
+  const { rotation } = cluster;
+  if (rotation?.id === id) return rotation;
+  throw new SwarmdError(
+    "not-found",
+    `Cannot act on root rotation ${id}: ${
+      rotation ? `rotation ${rotation.id}` : "none"
+    } is under way`,
+  );
+}
+
+function impossible(why: string): SwarmdError {
+  return new SwarmdError("usage", `Cannot rotate the root: ${why}`, {
+    verdict: "stop",
+  });
+}

@@ -1,0 +1,117 @@
+import { type Bytes, fromUtf8, toBase64, utf8 } from "../base/bytes.ts";
+import { type Certificate, readCertificates } from "../pki/certificate.ts";
+import type { Crypto } from "../pki/crypto.ts";
+import { encodePem } from "../pki/pem.ts";
+import { dnsNamesOf, type LeafProfile, ouOf } from "../pki/profile.ts";
+
+/** cfssl's errors about the request itself: category 9 of four digits. */
+const CSR_ERRORS = { from: 9_000, to: 9_999 };
+/** Of a text of the authority that is told, in characters. */
+const MAX_TOLD = 200;
+
+/** What an authority said: a certificate, or why not. */
+export type CfsslAnswer =
+  | { readonly certificate: Certificate }
+  | { readonly problem: string; readonly refusesCsr: boolean };
+
+/** What is asked for a leaf of a profile. */
+export interface SignOrder {
+  readonly profile: LeafProfile;
+  /** DER. */
+  readonly csr: Bytes;
+  /** The authority's signing profile. */
+  readonly signingProfile?: string;
+}
+
+/**
+ * The body of `sign`, and the inner request of `authsign`. Subject and host
+ * names are ours, whatever the certificate request says; the URI is left out,
+ * since cfssl 1.2 would make a DNS name of it.
+ */
+export function signRequest(order: SignOrder): Bytes {
+  const { profile, csr, signingProfile } = order;
+  return json({
+    certificate_request: encodePem("CERTIFICATE REQUEST", csr),
+    profile: signingProfile ?? "",
+    hosts: [...dnsNamesOf(profile), ...profile.ipAddresses],
+    subject: {
+      CN: profile.nodeId,
+      names: [{ O: profile.clusterId, OU: ouOf(profile.role) }],
+    },
+  });
+}
+
+/** The body of `authsign`: a request, and its HMAC-SHA256 under the key. */
+export async function authenticated(
+  crypto: Crypto,
+  { request, key }: { readonly request: Bytes; readonly key: Bytes },
+): Promise<Bytes> {
+  return json({
+    token: toBase64(await crypto.hmacSha256(key, request)),
+    request: toBase64(request),
+  });
+}
+
+/** The body of `info`. */
+export function infoRequest(signingProfile?: string): Bytes {
+  return json({ label: "", profile: signingProfile ?? "" });
+}
+
+/** Reads what `sign`, `authsign` and `info` answer, all in one form. */
+export async function readCfsslAnswer(
+  crypto: Crypto,
+  { status, body }: { readonly status: number; readonly body: Bytes },
+): Promise<CfsslAnswer> {
+  const answer = parse(body);
+  if (!answer) {
+    return problem(`HTTP status ${status} without an answer of cfssl`);
+  }
+  if (status !== 200 || answer.success !== true) return failure(status, answer);
+  const pem = recordOf(answer.result).certificate;
+  if (typeof pem !== "string") return problem("an answer without certificate");
+  // cfssl ends its PEM with as many line ends as it likes
+  const [certificate, second] = await readCertificates(crypto, pem);
+  if (!certificate || second) return problem("not one certificate");
+  return { certificate };
+}
+
+function failure(status: number, answer: Json): CfsslAnswer {
+  const [first] = Array.isArray(answer.errors) ? answer.errors : [];
+  const { code, message } = recordOf(first);
+  const number = typeof code === "number" ? code : 0;
+  const said = typeof message === "string" ? message : "";
+  // Quoted, since it is the authority's text, and goes to logs
+  const told = JSON.stringify(said.slice(0, MAX_TOLD));
+  return problem(
+    `HTTP status ${status}, error ${number}, ${told}`,
+    number >= CSR_ERRORS.from && number <= CSR_ERRORS.to,
+  );
+}
+
+function problem(text: string, refusesCsr = false): CfsslAnswer {
+  return { problem: text, refusesCsr };
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+function parse(body: Bytes): Json | undefined {
+  try {
+    const found: unknown = JSON.parse(fromUtf8(body));
+    return typeof found === "object" && found !== null
+      ? { ...found }
+      : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof TypeError) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+function recordOf(value: unknown): Json {
+  return typeof value === "object" && value !== null ? { ...value } : {};
+}
+
+function json(value: unknown): Bytes {
+  return utf8(JSON.stringify(value));
+}

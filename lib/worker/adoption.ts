@@ -1,0 +1,124 @@
+import { fromBase64 } from "../base/bytes.ts";
+import { SwarmdError } from "../base/errors.ts";
+import { type Certificate, readCertificate } from "../pki/certificate.ts";
+import { verifyChain } from "../pki/chain.ts";
+import type { Crypto } from "../pki/crypto.ts";
+import { checkIdentity } from "../pki/identity.ts";
+import { CA_NAME } from "../pki/profile.ts";
+import { type KnownRoot, proveOffer } from "../pki/succession.ts";
+import type { BundleParams } from "../rpc/schemas.ts";
+import { type HeldIdentity, trustDigests } from "./held_identity.ts";
+
+/** A bundle that a manager offers, and to whom. */
+export interface OfferCase {
+  readonly offer: BundleParams;
+  readonly held: HeldIdentity;
+  /** What the manager presented: it has to be good under the new bundle, too. */
+  readonly presented: readonly Certificate[];
+  /** Highest generation that was ever adopted here; 0 for none. */
+  readonly generation: number;
+  /** A later root that the succession leads to from one that is trusted. */
+  readonly successor?: KnownRoot;
+  /** Wall clock, in milliseconds. */
+  readonly now: number;
+}
+
+/** An identity with another bundle. */
+export interface Adopted {
+  readonly held: HeldIdentity;
+  /** Highest generation in it. */
+  readonly generation: number;
+}
+
+/**
+ * Judges a bundle that a verified manager offers. That it offers it is not
+ * enough: a stolen manager key must not re-root a fleet. A root that is new
+ * here needs a cross-signature by one that is not.
+ *
+ * @throws {SwarmdError} `root-mismatch` or `answer-refused`, naming what is wrong
+ */
+export async function judgeOffer(
+  crypto: Crypto,
+  offered: OfferCase,
+): Promise<Adopted> {
+  const roots = await readRoots(crypto, offered.offer);
+  const generation = await proven(crypto, roots, offered);
+  const { held, presented, now } = offered;
+  const bundle = { roots: roots.map(({ root }) => root) };
+  const identity = { ...held.identity, bundle };
+  const { clusterId, nodeId, role } = held;
+  await checkIdentity(crypto, {
+    identity,
+    clusterId,
+    nodeId,
+    roles: [role],
+    now,
+    code: "answer-refused",
+    allowExpired: true,
+  });
+  const usage = "serverAuth" as const;
+  const verdict = await verifyChain(crypto, {
+    presented,
+    anchors: bundle.roots,
+    intermediates: roots.flatMap(({ cross }) => cross ?? []),
+    usage,
+    at: now,
+  });
+  if (!verdict.ok) {
+    throw refused(`the manager itself is not good under it: ${verdict.detail}`);
+  }
+  const trust = await trustDigests(crypto, bundle);
+  return { held: { ...held, identity, trust }, generation };
+}
+
+interface OfferedRoot {
+  readonly root: Certificate;
+  readonly cross?: Certificate;
+  readonly generation: number;
+}
+
+async function readRoots(
+  crypto: Crypto,
+  { roots }: BundleParams,
+): Promise<OfferedRoot[]> {
+  const read = (base64: string) => readCertificate(crypto, fromBase64(base64));
+  return await Promise.all(
+    roots.map(async ({ certificate, cross, generation }) => ({
+      generation,
+      root: await read(certificate),
+      ...(cross !== undefined && { cross: await read(cross) }),
+    })),
+  );
+}
+
+/** @returns the highest generation that was ever adopted, this one included */
+async function proven(
+  crypto: Crypto,
+  roots: readonly OfferedRoot[],
+  { held, generation, successor, now: at }: OfferCase,
+): Promise<number> {
+  const { identity: { bundle }, clusterId } = held;
+  const trusted = [...bundle.roots, ...(successor ? [successor.root] : [])];
+  const above = Math.max(generation, successor?.generation ?? 0);
+  const known = new Set(trusted.map(({ fingerprint }) => fingerprint));
+  const strange = roots.filter(({ root }) => !known.has(root.fingerprint));
+  if (trusted.every(isForeign) && strange.every(({ cross }) => !cross)) {
+    return Math.max(above, ...roots.map(({ generation }) => generation));
+  }
+  return await proveOffer(crypto, { trusted, roots, clusterId, above, at });
+}
+
+/**
+ * Our own roots can always vouch for the next one. An authority whose key its
+ * owner keeps cannot: there a verified manager's word has to be enough.
+ */
+function isForeign({ subject }: Certificate): boolean {
+  return subject.commonName !== CA_NAME;
+}
+
+function refused(why: string): SwarmdError {
+  return new SwarmdError(
+    "root-mismatch",
+    `Cannot adopt the trust bundle: ${why}`,
+  );
+}

@@ -1,0 +1,252 @@
+import { toBase64, toHex } from "../base/bytes.ts";
+import { backoffDelay } from "../base/backoff.ts";
+import { describeError, SwarmdError } from "../base/errors.ts";
+import { formatTime, MINUTE, SECOND } from "../base/time.ts";
+import type { RecoverableReason } from "../cluster/admission.ts";
+import { createCsr } from "../pki/csr.ts";
+import type { KeyPair } from "../pki/crypto.ts";
+import type { KnownRoot } from "../pki/succession.ts";
+import type { Endpoint } from "../rpc/connection.ts";
+import type { JoinResult, PendingResult } from "../rpc/schemas.ts";
+import { AnonymousCall } from "./anonymous.ts";
+import { readAnswer } from "./answer.ts";
+import { dialManager, successorOf } from "./dial_manager.ts";
+import type { HeldIdentity } from "./held_identity.ts";
+import type { WorkerPorts } from "./ports.ts";
+import { stageKey } from "./staged_key.ts";
+
+/** Longest pause between two tries, in milliseconds. */
+const MAX_PAUSE = MINUTE;
+/** Shortest, in milliseconds. */
+const MIN_PAUSE = SECOND;
+
+/** Where a verified manager refused the identity, and why. */
+export interface RecoveryCause {
+  readonly reason: RecoverableReason;
+  readonly endpoint: Endpoint;
+  /** A root besides those on the disk that the manager was verified with. */
+  readonly successor?: KnownRoot;
+}
+
+/** What recovery works with. */
+export interface RecoveryParts extends WorkerPorts {
+  held(): HeldIdentity;
+  /** Highest generation of a root that was ever adopted; 0: not known. */
+  generation(): number;
+  /** Remembers a generation, durably. */
+  adopted(generation: number): Promise<void>;
+}
+
+/** How it stands, for `status`. */
+export interface RecoveryView {
+  readonly reason: RecoverableReason;
+  /** Of the new key, while an operator has to decide. */
+  readonly pending: string | undefined;
+  readonly lastError: string | undefined;
+}
+
+/** A refusal that may mean that the identity is to be recovered. */
+export function recoverableReason(
+  { code }: SwarmdError,
+): RecoverableReason | undefined {
+  return REASONS.find((each) => each === code);
+}
+
+const REASONS: readonly RecoverableReason[] = [
+  "expired",
+  "dropped-root",
+  "replaced",
+  "newer-than-store",
+];
+
+/**
+ * Gets a new certificate for an identity that is not good any more, with a new
+ * key that is on disk before it is used. It is asked for once at a time and at
+ * most about once a minute, for as long as it takes: nothing ends because a
+ * certificate did.
+ */
+export class Recovery {
+  readonly #parts: RecoveryParts;
+  #cause: RecoveryCause | undefined;
+  #failures = 0;
+  #lastError: string | undefined;
+  #pending: string | undefined;
+  /** No try before, by the monotonic clock, in milliseconds. */
+  #notBefore = -Infinity;
+
+  constructor(parts: RecoveryParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether the identity in use waits to be recovered. */
+  get isWanted(): boolean {
+    return this.#cause !== undefined;
+  }
+
+  get view(): RecoveryView | undefined {
+    return this.#cause && {
+      reason: this.#cause.reason,
+      pending: this.#pending,
+      lastError: this.#lastError,
+    };
+  }
+
+  /** How long the next try has to wait, in milliseconds. */
+  get pauseMs(): number {
+    return Math.max(0, this.#notBefore - this.#parts.clock.monotonic());
+  }
+
+  /** A verified manager refused the identity in use. */
+  begin(cause: RecoveryCause): void {
+    const before = this.#cause;
+    this.#cause = cause;
+    if (before) return;
+    const { reason } = cause;
+    this.#parts.logger.warn("The certificate is to be recovered", { reason });
+  }
+
+  /** A manager answered a `hello` under the identity in use. */
+  end(): void {
+    this.#cause = undefined;
+    this.#pending = undefined;
+    this.#lastError = undefined;
+    this.#failures = 0;
+  }
+
+  /**
+   * Asks once.
+   *
+   * @returns the next identity, which is not saved yet; `undefined` when it is
+   * to be tried again
+   */
+  async attempt(signal: AbortSignal): Promise<HeldIdentity | undefined> {
+    const cause = this.#cause;
+    if (!cause) return undefined;
+    try {
+      return await this.#attempt(cause, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      this.failed(error);
+      return undefined;
+    }
+  }
+
+  /** The next try comes after a pause. */
+  failed(cause: unknown): void {
+    const { clock, random, logger } = this.#parts;
+    const error = describeError(cause);
+    this.#failures++;
+    this.#lastError = error;
+    const options = { baseMs: MIN_PAUSE, maxMs: MAX_PAUSE };
+    const pauseMs = backoffDelay(this.#failures, options, random);
+    this.#notBefore = clock.monotonic() + pauseMs;
+    const level = this.#failures === 1 ? "warn" : "debug";
+    logger[level](
+      "Certificate not recovered; trying again. If that does not help, join again with `swarmd worker join`",
+      { error, failures: this.#failures },
+    );
+  }
+
+  async #attempt(
+    cause: RecoveryCause,
+    signal: AbortSignal,
+  ): Promise<HeldIdentity | undefined> {
+    const { crypto, clock, identity } = this.#parts;
+    const before = this.#parts.held();
+    const after = before.certificate.fingerprint;
+    const key = await stageKey(this.#parts, { purpose: "recover", after });
+    const { answer, successor } = await this.#ask({ cause, key, signal });
+    if ("pending" in answer) return void await this.#wait(answer, key);
+    const { clusterId, nodeId } = before;
+    const bundle = successor
+      ? { roots: [successor.root] }
+      : before.identity.bundle;
+    const expected = { clusterId, nodeId, now: clock.now() };
+    let held: HeldIdentity;
+    try {
+      held = await readAnswer(crypto, { answer, key, bundle, expected });
+    } catch (error) {
+      await identity.dropStagedKey(); // an answer that fails burns its key
+      throw error;
+    }
+    // Remembered first: no older root is adopted afterwards.
+    if (successor) await this.#parts.adopted(successor.generation);
+    return held;
+  }
+
+  async #ask({ cause, key, signal }: {
+    readonly cause: RecoveryCause;
+    readonly key: KeyPair;
+    readonly signal: AbortSignal;
+  }): Promise<{ answer: JoinResult; successor?: KnownRoot }> {
+    const { clock, crypto, version } = this.#parts;
+    const held = this.#parts.held();
+    const generation = this.#parts.generation();
+    const dialled = await dialManager(this.#parts, {
+      ...{ endpoint: cause.endpoint, held, generation, signal },
+      ...(cause.successor && { successor: cause.successor }),
+    });
+    const call = new AnonymousCall(dialled.connection, clock);
+    const stop = () => call.close();
+    signal.addEventListener("abort", stop, { once: true });
+    try {
+      const { now } = await call.hello(version);
+      checkEnd(cause, { held, now });
+      const csr = toBase64(await createCsr(crypto, key));
+      const answer = await call.call("recover", { csr });
+      const successor = dialled.successor ??
+        await this.#successor(cause, signal);
+      return { answer, ...(successor && { successor }) };
+    } finally {
+      signal.removeEventListener("abort", stop);
+      call.close();
+    }
+  }
+
+  /**
+   * While the grace of an old root lasts, managers are verified with it, and
+   * what they offer then is not vouched for by it.
+   */
+  async #successor(
+    { reason, endpoint }: RecoveryCause,
+    signal: AbortSignal,
+  ): Promise<KnownRoot | undefined> {
+    if (reason !== "dropped-root") return undefined;
+    const held = this.#parts.held();
+    const generation = this.#parts.generation();
+    const dial = { endpoint, held, generation, signal };
+    return await successorOf(this.#parts, dial);
+  }
+
+  async #wait({ node, retryMs }: PendingResult, key: KeyPair): Promise<void> {
+    const { clock, random, crypto, event, logger } = this.#parts;
+    const fingerprint = toHex(await crypto.sha256(key.spki));
+    const pauseMs = Math.min(Math.max(retryMs, MIN_PAUSE), MAX_PAUSE);
+    const jitter = 0.75 + random.uniform() / 2;
+    this.#notBefore = clock.monotonic() + pauseMs * jitter;
+    this.#failures = 0;
+    this.#lastError = undefined;
+    if (this.#pending === fingerprint) return;
+    this.#pending = fingerprint;
+    logger.warn("An operator has to let this node in again", {
+      node,
+      fingerprint,
+    });
+    event({ event: "pending", node, fingerprint });
+  }
+}
+
+/** Ended by both clocks, this machine's and a verified manager's. */
+function checkEnd(
+  { reason }: RecoveryCause,
+  { held, now }: { readonly held: HeldIdentity; readonly now: number },
+): void {
+  const { notAfter } = held.certificate;
+  if (reason !== "expired" || now >= notAfter) return;
+  throw new SwarmdError(
+    "clock-skew",
+    `Cannot recover: the certificate ends at ${
+      formatTime(notAfter)
+    }, and the manager's clock says ${formatTime(now)}`,
+  );
+}

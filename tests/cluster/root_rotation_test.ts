@@ -1,0 +1,305 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { SwarmdError } from "../../lib/base/errors.ts";
+import { DAY, HOUR, MINUTE } from "../../lib/base/time.ts";
+import type { ClusterRecord } from "../../lib/cluster/cluster.ts";
+import {
+  abort,
+  cutOver,
+  finish,
+  isCrossDue,
+  nextGeneration,
+  replace,
+  start,
+  withCross,
+} from "../../lib/cluster/root_rotation.ts";
+import type { RotationPhase } from "../../lib/cluster/root_record.ts";
+import {
+  anchorsOf,
+  bundleOf,
+  caRootAnswer,
+  issuerFor,
+  mayRecover,
+  successionFrom,
+  tokenRootOf,
+} from "../../lib/cluster/root_views.ts";
+import {
+  isPhaseOver,
+  type NodeFacts,
+  nodeFacts,
+  progress,
+} from "../../lib/cluster/rotation_progress.ts";
+import {
+  advance,
+  forgetHistory,
+  TOKEN_GRACE_MS,
+} from "../../lib/cluster/rotation_steps.ts";
+import { factsOfRoot, orderFor, symbolicCluster } from "./rotation_symbols.ts";
+import { certificate, node, NOW } from "./samples.ts";
+
+const ALL = { nodes: [], now: NOW };
+
+function rotating(
+  change: { readonly trustFirst?: boolean; readonly name?: string } = {},
+): ClusterRecord {
+  const cluster = symbolicCluster();
+  return start(cluster, orderFor(cluster, { name: "H", now: NOW, ...change }));
+}
+
+/** As if everyone had always been done. */
+function after(cluster: ClusterRecord, steps: number): ClusterRecord {
+  let now = cluster;
+  for (let i = 0; i < steps; i++) now = advance(now, ALL) ?? now;
+  return now;
+}
+
+function facts(change: Partial<NodeFacts> = {}): NodeFacts {
+  return { id: "w", role: "worker", issuerKeyId: "G", trusts: "G", ...change };
+}
+
+Deno.test("start() leads through the phases, each with its issuer, bundle and anchors", () => {
+  const begun = rotating();
+  const cases: readonly [
+    cluster: ClusterRecord,
+    phase: RotationPhase | undefined,
+    issuer: string,
+    chain: string[],
+    bundle: string,
+    anchors: string[],
+  ][] = [
+    [symbolicCluster(), undefined, "G", [], "G", ["G"]],
+    [begun, "renewing", "H", ["H<G"], "G", ["G"]],
+    [after(begun, 1), "trusting", "H", ["H<G"], "G+H", ["G", "H"]],
+    [after(begun, 2), undefined, "H", ["H<G"], "H", ["H"]],
+    [
+      abort(after(begun, 1), { id: "H2", now: NOW }),
+      "returning",
+      "G",
+      [],
+      "G",
+      ["G"],
+    ],
+  ];
+  for (const [cluster, phase, issuer, chain, bundle, anchors] of cases) {
+    assertEquals(cluster.rotation?.phase, phase);
+    const present = issuerFor(cluster, { role: "worker", now: NOW });
+    assertEquals(present.root.certificate, issuer);
+    assertEquals(present.chain, chain);
+    assertEquals(bundleOf(cluster).digest, bundle);
+    assertEquals(anchorsOf(cluster).roots, anchors);
+    if (cluster.rotation || chain.length > 0) {
+      assert(anchorsOf(cluster).intermediates.includes("H<G"));
+    }
+  }
+});
+
+Deno.test("start() trust-first renews the workers that said so first, the managers last", () => {
+  const begun = rotating({ trustFirst: true });
+  const phases: readonly [RotationPhase | undefined, string, string, string][] =
+    [
+      ["trusting", "G", "G", "G"],
+      ["renewing", "H", "G", "G"],
+      ["switching", "H", "H", "H"],
+      [undefined, "H", "H", "H"],
+    ];
+  for (const [i, [phase, ready, manager, token]] of phases.entries()) {
+    const cluster = after(begun, i);
+    assertEquals(cluster.rotation?.phase, phase);
+    const issuer = (role: "worker" | "manager", trusts: string) =>
+      issuerFor(cluster, { role, trusts, now: NOW }).root.certificate;
+    assertEquals(issuer("worker", "G+H"), ready);
+    assertEquals(issuer("manager", "G+H"), manager);
+    if (phase) assertEquals(issuer("worker", "G"), "G");
+    assertEquals(tokenRootOf(cluster).certificate, token);
+  }
+  const done = after(begun, 3);
+  assertEquals([done.links, done.graces], [undefined, undefined]);
+  const switching = after(begun, 2);
+  assertThrows(() => abort(switching, { id: "H2", now: NOW }), SwarmdError);
+});
+
+Deno.test("advance() waits for each node as its phase says", () => {
+  const renewing = rotating();
+  const trusting = after(renewing, 1);
+  const returning = abort(trusting, { id: "H2", now: NOW });
+  const cases: readonly [
+    ClusterRecord,
+    Partial<NodeFacts>,
+    string | undefined,
+  ][] = [
+    [renewing, {}, "has not been seen under the new root"],
+    [renewing, { issuerKeyId: "H" }, undefined],
+    [
+      renewing,
+      { issuerKeyId: "H", pendingIssuerKeyId: "G" },
+      "has not been seen under the new root",
+    ],
+    [
+      trusting,
+      { issuerKeyId: "H" },
+      "has not said that it trusts the new root",
+    ],
+    [trusting, { trusts: "G+H" }, "has not been seen under the new root"],
+    [trusting, { issuerKeyId: "H", trusts: "G+H" }, undefined],
+    [returning, {}, undefined],
+    [
+      returning,
+      { trusts: "G+H" },
+      "has not said that it trusts the old root alone",
+    ],
+    [renewing, { downSince: NOW }, "down since 2026-01-01T00:00:00Z"],
+    [renewing, { failing: "disk full" }, "renewal failing: disk full"],
+    [renewing, { frozen: "suspended" }, "suspended by an operator"],
+    [renewing, { frozen: "conflict" }, "two machines use its identity"],
+  ];
+  for (const [cluster, change, reason] of cases) {
+    const look = { nodes: [facts(change)], now: NOW };
+    const stragglers = reason === undefined ? [] : [{ node: "w", reason }];
+    assertEquals(progress(cluster, look)?.stragglers, stragglers);
+    assertEquals(advance(cluster, look) === undefined, reason !== undefined);
+  }
+  assertEquals(progress(symbolicCluster(), ALL), undefined);
+});
+
+Deno.test("progress() counts what was never seen for ten minutes", () => {
+  const joiner = nodeFacts(
+    node({ certificates: { pending: certificate("p") } }),
+  );
+  const count = (now: number) => {
+    const found = progress(rotating(), { nodes: [joiner, facts()], now });
+    return [found?.done, found?.total];
+  };
+  assertEquals(count(NOW + 10 * MINUTE), [0, 2]);
+  assertEquals(count(NOW + 10 * MINUTE + 1), [0, 1]);
+});
+
+Deno.test("isPhaseOver() is content with the quorum and all managers at the deadline", () => {
+  const manager = facts({ role: "manager", issuerKeyId: "H" });
+  const done = Array(8).fill(facts({ issuerKeyId: "H" }));
+  const late = facts({ downSince: NOW });
+  const at = (nodes: NodeFacts[], now: number) =>
+    isPhaseOver(rotating(), { nodes, now });
+  assertEquals(at([manager, ...done, late], NOW + DAY - 1), false);
+  assertEquals(at([manager, ...done, late], NOW + DAY), true);
+  assertEquals(at([manager, ...done, late, late], NOW + DAY), false);
+  const idle = facts({ role: "manager" });
+  assertEquals(at([idle, ...done, ...done], NOW + DAY), false);
+});
+
+Deno.test("finish() waits for who is well, for a minute, and for managers that are up", () => {
+  const finishing = finish(rotating(), { id: "H2", now: NOW });
+  const cases: readonly [Partial<NodeFacts>, number, boolean][] = [
+    [{ downSince: NOW }, 0, true],
+    [{ failing: "x" }, 0, true],
+    [{ frozen: "suspended" }, 0, true],
+    [{}, MINUTE - 1, false],
+    [{}, MINUTE, true],
+    [{ role: "manager", failing: "x" }, HOUR, false],
+    [{ role: "manager", downSince: NOW }, 0, true],
+  ];
+  for (const [change, after, over] of cases) {
+    const look = { nodes: [facts(change)], now: NOW + after };
+    assertEquals(isPhaseOver(finishing, look), over, JSON.stringify(change));
+  }
+});
+
+Deno.test("abort() and replace() give up the key, and only of the rotation that they name", () => {
+  const begun = rotating();
+  const back = abort(begun, { id: "H2", now: NOW });
+  assertEquals(back.rotation?.target.key, undefined);
+  assertEquals(back.rotation?.successor, undefined);
+  assertEquals(abort(back, { id: "H2", now: NOW + 1 }), back);
+  const settled = after(back, 1);
+  assertEquals(settled.rotation, undefined);
+  assertEquals(settled.root.certificate, "G");
+  assertEquals(settled.links, undefined);
+  assertEquals(anchorsOf(settled).intermediates, ["H<G"]);
+  assertEquals(nextGeneration(settled), 3);
+
+  const order = orderFor(begun, { name: "I", now: NOW });
+  const other = replace(begun, { ...order, replaces: "H2" });
+  assertEquals(other.rotation?.id, "I3");
+  assertEquals(anchorsOf(other).intermediates, ["I<G", "H<G"]);
+  const stale = { id: "H2", now: NOW };
+  const crossed = order.crossed;
+  assert(crossed);
+  for (
+    const step of [
+      () => abort(other, stale),
+      () => finish(other, stale),
+      () => withCross(other, { ...stale, crossed }),
+      () => replace(other, { ...order, replaces: "H2" }),
+      () => abort(symbolicCluster(), stale),
+    ]
+  ) assertEquals(assertThrows(step, SwarmdError).code, "not-found");
+});
+
+Deno.test("start() refuses what is no new root", () => {
+  const cluster = symbolicCluster();
+  const order = orderFor(cluster, { name: "H", now: NOW });
+  const { target } = order;
+  assertThrows(() => start(rotating(), order), SwarmdError, "is under way");
+  const same = { ...target, facts: factsOfRoot("G") };
+  assertThrows(() => start(cluster, { ...order, target: same }), SwarmdError);
+  const old = { ...target, generation: 1 };
+  assertThrows(() => start(cluster, { ...order, target: old }), RangeError);
+  assertThrows(() => start(cluster, { ...order, quorum: 1.1 }), RangeError);
+  const compromised = { ...cluster, compromised: ["H"] };
+  assertThrows(() => start(compromised, order), SwarmdError, "cut off");
+});
+
+Deno.test("caRootAnswer() and successionFrom() lead to the present root, links entering with it", () => {
+  const begun = rotating();
+  const old = { digest: "d:G", now: NOW };
+  assertEquals(caRootAnswer(begun, old), { certificate: "G", links: [] });
+  assertEquals(caRootAnswer(begun, { ...old, digest: "d:H" }), undefined);
+  const ended = after(begun, 2);
+  assertEquals(caRootAnswer(ended, old)?.links.map(({ root }) => root), ["H"]);
+  const late = NOW + TOKEN_GRACE_MS;
+  assertEquals(caRootAnswer(ended, { ...old, now: late }), undefined);
+
+  const order = orderFor(ended, { name: "I", now: NOW });
+  const twice = after(start(ended, order), 2);
+  const way = (...digests: string[]) =>
+    successionFrom(twice, { digests, now: late })?.map(({ cross }) => cross);
+  assertEquals(way("d:G"), ["H<<G", "I<<H"]);
+  assertEquals(way("d:G", "d:H"), ["I<<H"]);
+  assertEquals(way("d:I"), []);
+  assertEquals(way("d:X"), undefined);
+  const forgotten = forgetHistory(twice, NOW + 400 * DAY);
+  assertEquals([forgotten?.links, forgotten?.graces], [undefined, undefined]);
+  assertEquals(forgetHistory(symbolicCluster(), NOW), undefined);
+});
+
+Deno.test("cutOver() leaves nothing that the old root, or a target, vouched for", () => {
+  const ended = after(rotating(), 2);
+  const running = start(ended, orderFor(ended, { name: "I", now: NOW }));
+  const { target } = orderFor(running, { name: "J", now: NOW });
+  const { tokens } = running;
+  const order = { target, tokens, present: factsOfRoot("H") };
+  const cut = cutOver(running, order);
+  assertEquals(cut.root.certificate, "J");
+  assertEquals(cut.rotation, undefined);
+  const { roots, ...others } = anchorsOf(cut);
+  assertEquals(roots, ["J"]);
+  assertEquals(others, { intermediates: [], dropped: [] });
+  assertEquals(caRootAnswer(cut, { digest: "d:G", now: NOW }), undefined);
+  assertEquals(
+    ["G", "H", "I", "J"].map((keyId) => mayRecover(cut, keyId)),
+    [true, false, false, true],
+  );
+  assertEquals(issuerFor(cut, { role: "worker", now: NOW }).chain, []);
+});
+
+Deno.test("isCrossDue() asks for new cross-signatures while a rotation lasts", () => {
+  const begun = rotating();
+  const end = begun.rotation?.cross?.notAfter ?? 0;
+  assertEquals(isCrossDue(begun, end - 1.2 * TOKEN_GRACE_MS), false);
+  assertEquals(isCrossDue(begun, end - TOKEN_GRACE_MS), true);
+  const cross = { certificate: "H<G", notAfter: end + DAY };
+  const crossed = { cross, successor: cross };
+  const anew = withCross(begun, { id: "H2", crossed });
+  assertEquals(anew.rotation?.cross, cross);
+  const back = abort(begun, { id: "H2", now: NOW });
+  const kept = withCross(back, { id: "H2", crossed });
+  assertEquals(kept.rotation?.successor, undefined);
+});
