@@ -50,6 +50,16 @@ export interface OpenAnchors {
   readonly dropped: readonly Certificate[];
 }
 
+/** What nodes are told to trust. */
+export interface BundleOffer {
+  readonly roots: BundleRoot[];
+  /** What completes managers' paths; of the rotation under way first. */
+  readonly intermediates: string[];
+}
+
+/** Most of them in an offer. */
+const MAX_INTERMEDIATES = 8;
+
 /**
  * The authorities of the cluster as its record has them at this moment: who
  * signs, what is accepted, what nodes trust. Certificates and keys are read
@@ -126,14 +136,18 @@ export class Authorities {
   }
 
   /** What nodes are to trust now, with what vouches for it. */
-  get offer(): readonly BundleRoot[] {
+  get offer(): BundleOffer {
     const { roots } = bundleOf(this.#cluster());
     const cross = this.#carried?.cross;
-    return roots.map((root) =>
-      root.cross === undefined && cross !== undefined
-        ? { ...root, cross }
-        : root
-    );
+    const { intermediates } = anchorsOf(this.#cluster());
+    return {
+      roots: roots.map((root) =>
+        root.cross === undefined && cross !== undefined
+          ? { ...root, cross }
+          : { ...root }
+      ),
+      intermediates: intermediates.slice(0, MAX_INTERMEDIATES),
+    };
   }
 
   /**

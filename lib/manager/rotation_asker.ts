@@ -129,8 +129,7 @@ export class RotationAsker {
     const times = before?.what === what ? before.times + 1 : 1;
     this.#asked.set(nodeId, { what, times, at: clock.monotonic() });
     if (need.bundle !== undefined) {
-      const roots = authorities.offer.map((root) => ({ ...root }));
-      sessions.push(nodeId, "ca.bundle", { roots });
+      sessions.push(nodeId, "ca.bundle", authorities.offer);
     }
     if (need.renew !== undefined) {
       const reason = "the root of the cluster changes";

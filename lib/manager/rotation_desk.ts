@@ -1,6 +1,6 @@
 import { fromBase64 } from "../base/bytes.ts";
 import { describeError, SwarmdError } from "../base/errors.ts";
-import { MINUTE, SECOND, sleep } from "../base/time.ts";
+import { HOUR, MINUTE, SECOND, sleep } from "../base/time.ts";
 import { audit } from "../cluster/audit.ts";
 import type { ClusterRecord } from "../cluster/cluster.ts";
 import {
@@ -43,8 +43,10 @@ const MIN_PAUSE = 5;
 const PAUSE_PER_NODE = 0.025;
 /** Longest time between two looks while somebody is asked, in milliseconds. */
 const ASKING_PAUSE = 5 * SECOND;
-/** And else: whatever changes wakes it. */
-const IDLE_PAUSE = 5 * MINUTE;
+/** While a rotation waits: joiners that never came stop to count. */
+const WAITING_PAUSE = 10 * MINUTE;
+/** And else: history is forgotten. Whatever changes wakes it. */
+const IDLE_PAUSE = HOUR;
 
 /**
  * Drives the rotation of the root. All that it knows is in the store: it looks
@@ -197,7 +199,8 @@ export class RotationDesk {
     const { clock, store } = this.#parts;
     const { rotation } = store.view(mustCluster);
     const { deadline = Infinity, finishAt = Infinity } = rotation ?? {};
-    const longest = this.#asker.isBusy ? ASKING_PAUSE : IDLE_PAUSE;
+    const idle = rotation ? WAITING_PAUSE : IDLE_PAUSE;
+    const longest = this.#asker.isBusy ? ASKING_PAUSE : idle;
     const moments = [deadline, finishAt + FINISH_PATIENCE_MS]
       .map((moment) => moment - clock.now()).filter((ms) => ms > 0);
     return Math.max(MIN_PAUSE, Math.min(longest, ...moments));

@@ -172,6 +172,10 @@ export const bundleParams = z.object({
     /** The same root, signed by the one before; DER, base64. */
     cross: z.optional(base64(16 * 1024)),
   })).check(z.minLength(1), z.maxLength(4)),
+  /** What completes the path of the manager's own certificate; DER, base64. */
+  intermediates: z.optional(
+    z.array(base64(16 * 1024)).check(z.maxLength(8)),
+  ),
 });
 
 /** Which rehearsal is meant. */

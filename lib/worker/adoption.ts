@@ -60,7 +60,10 @@ export async function judgeOffer(
   const verdict = await verifyChain(crypto, {
     presented,
     anchors: bundle.roots,
-    intermediates: roots.flatMap(({ cross }) => cross ?? []),
+    intermediates: [
+      ...roots.flatMap(({ cross }) => cross ?? []),
+      ...await readAll(crypto, offered.offer.intermediates ?? []),
+    ],
     usage,
     at: now,
   });
@@ -69,6 +72,16 @@ export async function judgeOffer(
   }
   const trust = await trustDigests(crypto, bundle);
   return { held: { ...held, identity, trust }, generation };
+}
+
+/** This runtime shows no more of a server's chain than its leaf. */
+async function readAll(
+  crypto: Crypto,
+  chain: readonly string[],
+): Promise<Certificate[]> {
+  return await Promise.all(
+    chain.map((base64) => readCertificate(crypto, fromBase64(base64))),
+  );
 }
 
 interface OfferedRoot {

@@ -57,8 +57,8 @@ export class ManagerMachine extends Machine {
     });
     const manager = this.#open({ ...this.#ports(process), store, authorities });
     await manager.run(process.stop.signal, async () => {
-      this.token = parseJoinToken(await manager.tokens.show("worker"));
       if (process.alive) this.manager = manager;
+      await this.#showToken(manager);
       this.works();
     });
   }
@@ -70,11 +70,22 @@ export class ManagerMachine extends Machine {
 
   protected override wrote(): void {}
 
+  /** Tokens pin the root of their day: who joins is given the present one. */
+  async #showToken(manager = this.manager): Promise<void> {
+    const text = await manager?.tokens.show("worker");
+    if (text !== undefined) this.token = parseJoinToken(text);
+  }
+
   /** Each commit is a write like any other: a crash comes before or after it. */
   #openStore({ disk }: SimProcess): Store {
     this.#storeDisk.before = () => disk.before("commit");
     this.#storeDisk.after = async (changes) => {
       this.around.committed(changes);
+      const isNewRoot = changes.some((change) =>
+        change.kind === "cluster" && change.before &&
+        change.before.root.generation !== change.after?.root.generation
+      );
+      if (isNewRoot) void this.#showToken();
       await disk.after("commit");
     };
     return this.#storeDisk.open();
