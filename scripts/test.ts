@@ -36,6 +36,7 @@ const E2E_JOBS = "4";
 const KILLS = [
   "tests/e2e/kill_manager_test.ts",
   "tests/e2e/kill_worker_test.ts",
+  "tests/e2e/kill_autolock_test.ts",
 ];
 /** All steps together should take 15 min: one that takes 25 hangs. */
 const MAX_STEP_MS = 1_500_000;

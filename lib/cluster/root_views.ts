@@ -38,6 +38,11 @@ export interface PresentIssuer {
    * what an issued leaf is sent with.
    */
   readonly chain: readonly string[];
+  /**
+   * End of what a leaf has to lean on while not everybody trusts its root, in
+   * milliseconds: it must be renewed before, and so may not outlive it.
+   */
+  readonly until?: number;
 }
 
 /** Which root issues now, and what a leaf is to be sent with. */
@@ -55,6 +60,7 @@ export function issuerFor(
   return {
     root: target,
     chain: cross ? [cross.certificate, ...graces] : graces,
+    ...(cross && { until: cross.notAfter }),
   };
 }
 

@@ -183,7 +183,8 @@ export class Authorities {
 
   /** Who signs for a node, now. */
   signerFor(context: IssueContext): Signer {
-    const { root, chain } = issuerFor(this.#cluster(), context);
+    const { root, chain, until } = issuerFor(this.#cluster(), context);
+    const bound = until === undefined ? {} : { until };
     const issuer = this.#certificate(root.certificate);
     const known = [...chain, ...root.intermediates ?? []];
     // Those that nodes need come first
@@ -193,11 +194,13 @@ export class Authorities {
     ].slice(0, MAX_SENT);
     if (!root.external) {
       const key = this.#key(root);
-      return this.#parts.makeSigner({ root: issuer, key, intermediates });
+      const authority = { root: issuer, key, intermediates };
+      return { ...this.#parts.makeSigner(authority), ...bound };
     }
     const external = this.external.get(root.generation);
     if (!external) throw notReady();
     return {
+      ...bound,
       issuer,
       intermediates,
       choosesMoments: true,

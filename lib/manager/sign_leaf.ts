@@ -98,7 +98,9 @@ function profileOf(parts: SigningParts, subject: LeafSubject): LeafProfile {
     ...names,
     serial: newSerial(random),
     notBefore: now - LEAF_BACKDATE,
-    notAfter: Math.min(end, signer.issuer.notAfter),
+    notAfter: wholeSeconds(
+      Math.min(end, signer.issuer.notAfter, signer.until ?? Infinity),
+    ),
   };
 }
 

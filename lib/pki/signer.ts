@@ -23,6 +23,8 @@ export interface Signer {
   readonly issuer: Certificate;
   /** Sent after the leaf, in this order; never the root. */
   readonly intermediates: readonly Certificate[];
+  /** No leaf may outlive this, in milliseconds. Default: the issuer's end. */
+  readonly until?: number;
   /** Whether serial number and moments are its own; absent: as asked. */
   readonly choosesMoments?: boolean;
   /**

@@ -32,9 +32,14 @@ function seeds(kind: Kind): number[] {
 
 // The seed alone decides, or a failure of a long run could not be seen again.
 
-/** Every eighth seed is the year of the whole fleet, the others of an eighth of it. */
+/**
+ * Every eighth seed is the year of the whole fleet, whose root stays; the others
+ * are of an eighth of it, and its roots change.
+ */
 function yearOf(seed: number): Scenario {
-  return seed % 8 === 4 ? YEAR : { ...YEAR, workers: 25 };
+  return seed % 8 === 4
+    ? { ...YEAR, rotateMs: Infinity }
+    : { ...YEAR, workers: 25 };
 }
 
 /**

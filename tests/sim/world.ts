@@ -205,6 +205,7 @@ export class World implements Fleet {
   /** So that the last one has the time to end. */
   #rotateNowAndThen(): void {
     const { rotateMs, durationMs } = this.scenario;
+    if (!Number.isFinite(rotateMs)) return;
     const again = () => {
       const pauseMs = this.random.between(rotateMs / 2, 1.5 * rotateMs);
       if (this.clock.now + pauseMs + 2 * rotateMs > durationMs) return;
