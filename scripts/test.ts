@@ -17,8 +17,10 @@ interface Step {
 }
 
 const ROOT = new URL("..", import.meta.url);
-const SUITES = ["checks", "unit", "sim", "e2e", "binary"] as const;
+const SUITES = ["checks", "unit", "sim", "e2e", "form", "binary"] as const;
 type Suite = typeof SUITES[number];
+/** All but the whole of `binary`, which takes as long as `e2e` once more. */
+const USUAL = SUITES.filter((suite) => suite !== "binary");
 
 /** Folders of `tests/` that are not part of `unit`. */
 const NOT_UNIT: ReadonlySet<string> = new Set([
@@ -32,11 +34,14 @@ const PARALLEL = ["--parallel"];
 /** End-to-end tests that measure. */
 const MEASURING = "tests/e2e/alone";
 const E2E_JOBS = "4";
-/** What a kill leaves does not depend on the form of the program. */
-const KILLS = [
+/** Takes minutes; `deno task test:kills` runs it with the other kills. */
+const LONG_KILLS = ["tests/e2e/kill_autolock_test.ts"];
+/** What these show does not depend on the form of the program. */
+const SOURCE_ONLY = [
+  ...LONG_KILLS,
   "tests/e2e/kill_manager_test.ts",
   "tests/e2e/kill_worker_test.ts",
-  "tests/e2e/kill_autolock_test.ts",
+  "tests/e2e/alone/flood_test.ts",
 ];
 /** All steps together should take 15 min: one that takes 25 hangs. */
 const MAX_STEP_MS = 1_500_000;
@@ -62,9 +67,9 @@ export function countTests(output: string, success: boolean): Count {
   return { passed: Number(passed), failed: count };
 }
 
-/** The suites to run: those named, in the order of the table, or all. */
+/** The suites to run: those named, in the order of the table, or the usual ones. */
 export function chosenSuites(only: string | undefined): Suite[] {
-  if (only === undefined) return [...SUITES];
+  if (only === undefined) return [...USUAL];
   const names = only.split(",");
   const unknown = names.filter((name) => !SUITES.some((s) => s === name));
   if (unknown.length > 0) {
@@ -88,9 +93,11 @@ async function stepsOf(suite: Suite): Promise<Step[]> {
     case "sim":
       return testStep("sim", await existing(["tests/sim"]), PARALLEL);
     case "e2e":
-      return await e2eSteps("e2e", { env: {}, without: [] });
+      return await e2eSteps("e2e", { env: {}, without: LONG_KILLS });
+    case "form":
+      return [BUILD, ...formStep()];
     case "binary":
-      return await binarySteps();
+      return [BUILD, ...await binarySteps()];
   }
 }
 
@@ -122,24 +129,38 @@ async function e2eSteps(
     readonly without: readonly string[];
   },
 ): Promise<Step[]> {
-  const ignored = [MEASURING, ...without].join();
-  const together = [...PARALLEL, `--ignore=${ignored}`];
+  const together = [...PARALLEL, `--ignore=${[MEASURING, ...without].join()}`];
+  const alone = [`--ignore=${without.join()}`];
   return [
     ...testStep(name, await existing(["tests/e2e"]), together),
-    ...testStep(`${name}, alone`, await existing([MEASURING]), []),
+    ...testStep(`${name}, alone`, await existing([MEASURING]), alone),
   ].map((step) => ({ ...step, env: { DENO_JOBS: E2E_JOBS, ...env } }));
+}
+
+const BUILD: Step = {
+  name: "build",
+  args: ["run", "-A", "scripts/build.ts"],
+  tests: false,
+};
+const BINARY_ENV = {
+  SWARMD_BINARY: new URL("dist/swarmd", ROOT).pathname,
+  DENO_JOBS: E2E_JOBS,
+};
+
+/** What may differ in the one file: the command line, and every way to start. */
+function formStep(): Step[] {
+  const files = [
+    ...["cli_contract", "init_contract", "join_contract", "bootstrap"],
+    ...["hitless", "rotation", "autolock", "removal"],
+  ].map((name) => `tests/e2e/${name}_test.ts`);
+  const drill = "tests/e2e/alone/drill_test.ts";
+  return testStep("form", [...files, drill], PARALLEL)
+    .map((step) => ({ ...step, env: BINARY_ENV }));
 }
 
 /** The end-to-end tests again, with the one file in place of the sources. */
 async function binarySteps(): Promise<Step[]> {
-  const binary = new URL("dist/swarmd", ROOT).pathname;
-  return [
-    { name: "build", args: ["run", "-A", "scripts/build.ts"], tests: false },
-    ...await e2eSteps("binary", {
-      env: { SWARMD_BINARY: binary },
-      without: KILLS,
-    }),
-  ];
+  return await e2eSteps("binary", { env: BINARY_ENV, without: SOURCE_ONLY });
 }
 
 async function unitFolders(): Promise<string[]> {

@@ -37,8 +37,9 @@ Deno.test("countTests() never takes a crash for success", () => {
 });
 
 Deno.test("chosenSuites() keeps the order of the table", () => {
-  const all = ["checks", "unit", "sim", "e2e", "binary"] as const;
-  assertEquals(chosenSuites(undefined), [...all]);
+  const usual = ["checks", "unit", "sim", "e2e", "form"] as const;
+  assertEquals(chosenSuites(undefined), [...usual]);
+  assertEquals(chosenSuites("binary"), ["binary"]);
   assertEquals(chosenSuites("e2e,unit"), ["unit", "e2e"]);
   assertThrows(() => chosenSuites("unit,typo"), SyntaxError, '"typo"');
   assertThrows(() => chosenSuites(""), SyntaxError, '""');

@@ -58,7 +58,7 @@ export class ManagerMachine extends Machine {
     const manager = this.#open({ ...this.#ports(process), store, authorities });
     await manager.run(process.stop.signal, async () => {
       if (process.alive) this.manager = manager;
-      await this.#showToken(manager);
+      await this.showToken(manager);
       this.works();
     });
   }
@@ -71,7 +71,7 @@ export class ManagerMachine extends Machine {
   protected override wrote(): void {}
 
   /** Tokens pin the root of their day: who joins is given the present one. */
-  async #showToken(manager = this.manager): Promise<void> {
+  async showToken(manager = this.manager): Promise<void> {
     const text = await manager?.tokens.show("worker");
     if (text !== undefined) this.token = parseJoinToken(text);
   }
@@ -81,11 +81,6 @@ export class ManagerMachine extends Machine {
     this.#storeDisk.before = () => disk.before("commit");
     this.#storeDisk.after = async (changes) => {
       this.around.committed(changes);
-      const isNewRoot = changes.some((change) =>
-        change.kind === "cluster" && change.before &&
-        change.before.root.generation !== change.after?.root.generation
-      );
-      if (isNewRoot) void this.#showToken();
       await disk.after("commit");
     };
     return this.#storeDisk.open();

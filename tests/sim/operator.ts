@@ -78,8 +78,9 @@ export class Operator {
     if (conflict) this.#world.clock.after(HOUR + MINUTE, () => this.look());
   }
 
-  /** Looks after everybody. */
+  /** Looks after everybody, and at the token that joiners are given. */
   look(): void {
+    void this.#world.manager.showToken();
     for (const worker of this.#world.workers) {
       if (!worker.retired) this.#lookAfter(worker);
     }
