@@ -4,11 +4,11 @@ import type { Random } from "../base/random.ts";
 import { SECOND } from "../base/time.ts";
 
 /** Longest pause before another dial, in milliseconds. */
-const MAX_PAUSE = 4 * SECOND;
+const MAX_PAUSE = 3 * SECOND;
 /** Bound of a pause after the shortest outage, in milliseconds. */
 const MIN_BOUND = 200;
 /** Part of an outage that a pause may add to it. */
-const OUTAGE_SHARE = 1 / 6;
+const OUTAGE_SHARE = 1 / 9;
 /** Longest pause after a manager has refused, in milliseconds. */
 const MAX_REFUSED_PAUSE = 60 * SECOND;
 /** Longest pause while clocks differ, in milliseconds: they are set soon after a start. */
@@ -26,7 +26,7 @@ export interface Outage {
 
 /**
  * The pause before another dial, in milliseconds. Short after a short outage,
- * and never more than 4 s: a manager that restarts after minutes finds its
+ * and never more than 3 s: a manager that restarts after minutes finds its
  * fleet back within seconds. A refusal is an answer, which asking again at
  * once would not change: up to a minute, or 10 s where it is the clocks.
  */

@@ -19,17 +19,17 @@ function longest() {
   return { bytes: (length: number) => new Uint8Array(length), uniform };
 }
 
-Deno.test("reconnectPause() grows with the outage, to 4 s at most", () => {
+Deno.test("reconnectPause() grows with the outage, to 3 s at most", () => {
   // What the pause is bounded by, in milliseconds, after many failures.
   const cases = [
     [0, 200],
     [SECOND, 200],
-    [1_800, 300],
-    [6 * SECOND, SECOND],
-    [12 * SECOND, 2 * SECOND],
-    [24 * SECOND, 4 * SECOND],
-    [10 * MINUTE, 4 * SECOND],
-    [30 * DAY, 4 * SECOND],
+    [2_700, 300],
+    [9 * SECOND, SECOND],
+    [18 * SECOND, 2 * SECOND],
+    [27 * SECOND, 3 * SECOND],
+    [10 * MINUTE, 3 * SECOND],
+    [30 * DAY, 3 * SECOND],
   ] as const;
   for (const [outageMs, bound] of cases) {
     const outage = { failures: 50, error: AWAY, outageMs };
