@@ -50,6 +50,17 @@ export interface OpenAnchors {
   readonly dropped: readonly Certificate[];
 }
 
+/** What vouches for a root in memory alone. */
+interface Carried {
+  /** DER, base64. */
+  readonly cross: string;
+  readonly certificate: Certificate;
+  /** Of the root that it vouches for. */
+  readonly generation: number;
+  /** From then on nothing is issued with it, in milliseconds. */
+  readonly until: number;
+}
+
 /** What nodes are told to trust. */
 export interface BundleOffer {
   readonly roots: BundleRoot[];
@@ -71,9 +82,7 @@ export class Authorities {
   readonly #parts: AuthorityParts;
   readonly #certificates = new Map<string, Certificate>();
   readonly #keys = new Map<number, PrivateKey>();
-  #carried:
-    | { readonly cross: string; readonly certificate: Certificate }
-    | undefined;
+  #carried: Carried | undefined;
   #anchors:
     | { readonly of: ClusterRecord; readonly open: OpenAnchors }
     | undefined;
@@ -131,14 +140,28 @@ export class Authorities {
    * sessions that are open trust only the root before, which vouches for the new
    * one to them, and to nobody else. It is nowhere but in memory.
    */
-  async carry(cross: string): Promise<void> {
-    this.#carried = { cross, certificate: await this.#read(cross) };
+  async carry(
+    carried: Pick<Carried, "cross" | "generation" | "until">,
+  ): Promise<void> {
+    const certificate = await this.#read(carried.cross);
+    this.#carried = { ...carried, certificate };
+  }
+
+  /**
+   * Not for another root, and not to its very end: what leans on it ends with
+   * it, and would be renewed sooner and sooner.
+   */
+  #carriedAt(now: number): Carried | undefined {
+    const carried = this.#carried;
+    const { generation } = this.#cluster().root;
+    if (carried?.generation !== generation) return undefined;
+    return now < carried.until ? carried : undefined;
   }
 
   /** What nodes are to trust now, with what vouches for it. */
-  get offer(): BundleOffer {
+  offer(now: number): BundleOffer {
     const { roots } = bundleOf(this.#cluster());
-    const cross = this.#carried?.cross;
+    const cross = this.#carriedAt(now)?.cross;
     const { intermediates } = anchorsOf(this.#cluster());
     return {
       roots: roots.map((root) =>
@@ -184,12 +207,14 @@ export class Authorities {
   /** Who signs for a node, now. */
   signerFor(context: IssueContext): Signer {
     const { root, chain, until } = issuerFor(this.#cluster(), context);
-    const bound = until === undefined ? {} : { until };
+    const carried = this.#carriedAt(context.now)?.certificate;
+    const end = until ?? carried?.notAfter;
+    const bound = end === undefined ? {} : { until: end };
     const issuer = this.#certificate(root.certificate);
     const known = [...chain, ...root.intermediates ?? []];
     // Those that nodes need come first
     const intermediates = [
-      ...this.#carried ? [this.#carried.certificate] : [],
+      ...carried ? [carried] : [],
       ...known.map((base64) => this.#certificate(base64)),
     ].slice(0, MAX_SENT);
     if (!root.external) {

@@ -14,6 +14,8 @@ import type { MadeRoot } from "./authority_source.ts";
 import { makeNextRoot } from "./rotation_orders.ts";
 
 /** How long those who were connected may take to follow, in milliseconds. */
+const ASKED_MS = HOUR / 2;
+/** How long what they get meanwhile is good for at most, in milliseconds. */
 const CARRY_MS = HOUR;
 
 /** Whom a cut reached, by node id. */
@@ -50,13 +52,17 @@ export async function cutOff(
   };
   const cross = cutAll ? undefined : await crossFor(parts, target);
   await authorities.prepare(cutOver(before, order));
+  // Before the transaction: what is issued right after it needs this already.
+  if (cross !== undefined) {
+    const { generation } = target.record;
+    await authorities.carry({ cross, generation, until: plan.now + ASKED_MS });
+  }
   await store.update((tx) => {
     tx.put("cluster", CLUSTER, cutOver(mustCluster(tx), order));
     voidTokens(tx);
     const why = "the root was cut off as compromised";
     audit(tx, { at: plan.now, action: "rotation", by: "operator", why });
   });
-  if (cross !== undefined) await authorities.carry(cross);
   authorities.forget();
   return report(parts, cutAll);
 }

@@ -25,6 +25,7 @@ interface Rehearsal {
   readonly signer: Signer;
   readonly waiting: string[];
   readonly open: Set<string>;
+  readonly served: Set<string>;
   readonly problems: Map<string, string>;
   readonly done: () => void;
 }
@@ -36,6 +37,7 @@ interface Rehearsal {
 export class RehearsalDesk {
   readonly #parts: RotationParts;
   #rehearsal: Rehearsal | undefined;
+  #isBusy = false;
 
   constructor(parts: RotationParts) {
     this.#parts = parts;
@@ -43,9 +45,18 @@ export class RehearsalDesk {
 
   /** @throws {SwarmdError} `too-busy` while another one is under way */
   async run(): Promise<RehearsalSummary> {
-    if (this.#rehearsal) {
+    if (this.#isBusy) {
       throw new SwarmdError("too-busy", "A rehearsal is under way");
     }
+    this.#isBusy = true;
+    try {
+      return await this.#run();
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+
+  async #run(): Promise<RehearsalSummary> {
     const present = [...this.#parts.sessions]
       .filter(({ connection }) => connection)
       .map(({ nodeId }) => nodeId);
@@ -63,7 +74,13 @@ export class RehearsalDesk {
     asked: { readonly rehearsal: string; readonly csr: string },
   ): Promise<IssuedResult> {
     const { store, crypto, clock } = this.#parts;
-    const { signer } = this.#mustBe(asked.rehearsal);
+    const rehearsal = this.#mustBe(asked.rehearsal);
+    const { signer } = rehearsal;
+    // Each costs a signature: one for everybody who was asked, and no more.
+    if (!rehearsal.open.has(nodeId) || rehearsal.served.has(nodeId)) {
+      throw new SwarmdError("too-busy", "Nothing is to be rehearsed here now");
+    }
+    rehearsal.served.add(nodeId);
     const csr = fromBase64(asked.csr);
     const { spki } = await readCsr(crypto, csr);
     const { role } = store.view((view) => mustNode(view, nodeId));
@@ -105,6 +122,7 @@ export class RehearsalDesk {
       signer,
       waiting: [...present],
       open: new Set(),
+      served: new Set(),
       problems: new Map(),
       done: done.resolve,
     };

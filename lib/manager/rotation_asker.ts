@@ -47,6 +47,9 @@ interface Asked {
 export class RotationAsker {
   readonly #parts: AskerParts;
   readonly #asked = new Map<string, Asked>();
+  /** Who may be behind: at each connection a node is looked at once. */
+  readonly #unsure = new Set<string>();
+  #seen: ClusterRecord | undefined;
 
   constructor(parts: AskerParts) {
     this.#parts = parts;
@@ -60,6 +63,7 @@ export class RotationAsker {
   /** A node said `hello`: what it was asked before may be lost. */
   came(nodeId: string): void {
     this.#asked.delete(nodeId);
+    this.#unsure.add(nodeId);
   }
 
   /**
@@ -87,16 +91,25 @@ export class RotationAsker {
     const cluster = mustCluster(view);
     let inFlight = this.#settle((id) => view.get("node", id), cluster);
     const due = [];
-    for (const { nodeId, connection } of this.#parts.sessions) {
+    this.#suspectAll(cluster);
+    for (const nodeId of this.#unsure) {
       if (inFlight >= IN_FLIGHT) break;
-      if (!connection) continue;
       const node = view.get("node", nodeId);
-      const need = node && this.#needOf(node, cluster);
+      const isHere = this.#parts.sessions.of(nodeId)?.connection !== undefined;
+      const need = node && isHere ? this.#needOf(node, cluster) : undefined;
+      if (!need) this.#unsure.delete(nodeId);
       if (!need || !this.#isDue(nodeId, need)) continue;
       due.push({ nodeId, need });
       inFlight++;
     }
     return due;
+  }
+
+  /** What everybody should have may be another since the last look. */
+  #suspectAll(cluster: ClusterRecord): void {
+    if (this.#seen === cluster) return;
+    this.#seen = cluster;
+    for (const { nodeId } of this.#parts.sessions) this.#unsure.add(nodeId);
   }
 
   /** Forgets who has come; @returns how many are still under way */
@@ -129,7 +142,7 @@ export class RotationAsker {
     const times = before?.what === what ? before.times + 1 : 1;
     this.#asked.set(nodeId, { what, times, at: clock.monotonic() });
     if (need.bundle !== undefined) {
-      sessions.push(nodeId, "ca.bundle", authorities.offer);
+      sessions.push(nodeId, "ca.bundle", authorities.offer(clock.now()));
     }
     if (need.renew !== undefined) {
       const reason = "the root of the cluster changes";

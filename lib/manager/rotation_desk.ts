@@ -58,6 +58,7 @@ export class RotationDesk {
   readonly rehearsal: RehearsalDesk;
   readonly #asker: RotationAsker;
   #wake = Promise.withResolvers<void>();
+  #last: Promise<unknown> = Promise.resolve();
   #selfFailedAt = -Infinity;
 
   constructor(parts: RotationParts) {
@@ -102,6 +103,10 @@ export class RotationDesk {
 
   /** Begins a rotation, or another one in place of the one under way. */
   async start(wish: RotationWish): Promise<ClusterRecord> {
+    return await this.#exclusive(() => this.#start(wish));
+  }
+
+  async #start(wish: RotationWish): Promise<ClusterRecord> {
     const { store, authorities, clock } = this.#parts;
     // Without the key it cannot vouch for another: refused before all else
     const present = wish.trustFirst
@@ -122,6 +127,13 @@ export class RotationDesk {
     return await this.#change(next, `rotation ${order.id} begins`);
   }
 
+  /** One root is made at a time: each counts on from the one before. */
+  async #exclusive<T>(change: () => Promise<T>): Promise<T> {
+    const mine = this.#last.then(change);
+    this.#last = mine.catch(() => {}); // told to its caller
+    return await mine;
+  }
+
   /** Where the next root comes from; nothing for one of our own. */
   async #source({ authority }: RotationWish) {
     const { readAuthority } = this.#parts;
@@ -132,7 +144,7 @@ export class RotationDesk {
 
   /** Cuts the present root off, as compromised. */
   async cutOff(options: { readonly cutAll: boolean }): Promise<CutReport> {
-    const report = await cutOff(this.#parts, options);
+    const report = await this.#exclusive(() => cutOff(this.#parts, options));
     this.#parts.logger.warn("The root was cut off as compromised", {
       carried: report.carried.length,
       left: report.left.length,
@@ -211,7 +223,9 @@ export class RotationDesk {
     const { store, clock } = this.#parts;
     await this.#signAnew();
     for (;;) {
+      // Without a rotation there is no reason to look at every node.
       const next = (view: View) =>
+        mustCluster(view).rotation &&
         advance(mustCluster(view), this.#lookAt(view));
       const step = store.view(next);
       if (!step) break;
@@ -222,7 +236,7 @@ export class RotationDesk {
         if (!after) return;
         const switching = after.rotation?.phase === "switching";
         const cluster = switching && tokens ? { ...after, tokens } : after;
-        this.#put(tx, { cluster, why: phaseOf(after) });
+        this.#put(tx, { cluster, by: "manager", why: phaseOf(after) });
       });
       this.#parts.authorities.forget();
       this.#parts.logger.info("Root rotation", { phase: phaseOf(step) });
@@ -306,7 +320,7 @@ export class RotationDesk {
     const { store, authorities, logger } = this.#parts;
     const after = await store.update((tx) => {
       const next = change(mustCluster(tx));
-      this.#put(tx, { cluster: next, why });
+      this.#put(tx, { cluster: next, by: "operator", why });
       return next;
     });
     authorities.forget();
@@ -316,11 +330,15 @@ export class RotationDesk {
 
   #put(
     tx: Transaction,
-    { cluster, why }: { readonly cluster: ClusterRecord; readonly why: string },
+    { cluster, by, why }: {
+      readonly cluster: ClusterRecord;
+      readonly by: "operator" | "manager";
+      readonly why: string;
+    },
   ): void {
     tx.put("cluster", CLUSTER, cluster);
     const at = this.#parts.clock.now();
-    audit(tx, { at, action: "rotation", by: "operator", why });
+    audit(tx, { at, action: "rotation", by, why });
   }
 }
 

@@ -48,6 +48,7 @@ export class Worker {
   /** Writes that nobody waits for, but the end. */
   #writes: Promise<unknown> = Promise.resolve();
   #left = false;
+  #isRehearsing = false;
   /** The identity that the manager was last told of. */
   #registered: HeldIdentity | undefined;
 
@@ -261,8 +262,13 @@ export class Worker {
     this.#background(this.heads.seen(head));
   }
 
-  /** Whatever comes of it is told, and changes nothing. */
+  /**
+   * Whatever comes of it is told, and changes nothing. One at a time: each
+   * costs a key, whoever asks how often.
+   */
   async #rehearse(rehearsal: string): Promise<void> {
+    if (this.#isRehearsing) return;
+    this.#isRehearsing = true;
     const signal = new AbortController().signal;
     const problem = await rehearse({
       ...this.#ports,
@@ -270,6 +276,7 @@ export class Worker {
       ask: (csr) =>
         this.#uplink.call("node.rehearse", { rehearsal, csr }, signal),
     });
+    this.#isRehearsing = false;
     this.#uplink.session?.notify("node.rehearsed", {
       rehearsal,
       ...(problem !== undefined && { problem }),

@@ -84,6 +84,7 @@ export class House {
   /** Replaced by tests that sign in another way. */
   signer!: Signer;
   authorities!: Authorities;
+  rehearsal!: RehearsalDesk;
   authority!: Authority;
   issuance!: Issuance;
   own!: OwnIdentity;
@@ -259,7 +260,7 @@ export class House {
       nodeId,
       serving: () => this.serving,
     });
-    const rehearsal: RehearsalDesk = new RehearsalDesk({
+    this.rehearsal = new RehearsalDesk({
       ...parts,
       keyRing: this.keyRing,
       nodeId,
@@ -276,7 +277,7 @@ export class House {
       handlers: new Handlers({
         ...parts,
         ...{ issuance, tokens, drill, refusals, nodeId },
-        rehearsal,
+        rehearsal: this.rehearsal,
         recoveries: new Recoveries({ ...parts, issuance }),
       }),
       version: "1",

@@ -1,12 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
-import { MINUTE, SECOND } from "../../lib/base/time.ts";
+import { HOUR, MINUTE, SECOND } from "../../lib/base/time.ts";
 import { bundleOf } from "../../lib/cluster/root_views.ts";
 import { DeadlyDisk, deaths } from "./kill.ts";
 import { Fleet, type Process } from "./fleet.ts";
 
 /** A fleet of a drill cluster, whose numbers flow all the time. */
 async function openFleet(size: number) {
-  const fleet = await Fleet.open({ drill: true, leafLifeMs: 60 * MINUTE });
+  const fleet = await Fleet.open({ drill: true, leafLifeMs: 2 * HOUR });
   const devices = Array.from(
     { length: size },
     (_, i) => fleet.device(`device ${i}`),
@@ -110,6 +110,44 @@ Deno.test("RotationDesk names who is away, and ends without it at the deadline",
   await fleet.pass(2 * MINUTE);
   assertRight(fleet, others);
   assertClean(fleet);
+});
+
+Deno.test("RotationDesk cuts a root off: what carries over ends within the hour", async () => {
+  const { fleet, devices, processes } = await openFleet(2);
+  await using _fleet = fleet;
+  const { house } = fleet;
+  const cutAt = house.clock.now();
+  const { carried, left } = await fleet.running.manager.rotation
+    .cutOff({ cutAll: false });
+  assertEquals([carried.length, left], [2, []]);
+  await fleet.pass(20 * SECOND);
+  assertRight(fleet, processes);
+  for (const { id } of processes) {
+    const { current } = house.node(id).certificates;
+    assertEquals(current?.chain?.length, 2);
+    // It leans on what only who trusted the old root needs.
+    assert((current?.notAfter ?? Infinity) <= cutAt + HOUR);
+  }
+  await fleet.pass(2 * HOUR);
+  assertRight(fleet, processes);
+  for (const { id } of processes) {
+    assertEquals(house.node(id).certificates.current?.chain?.length, 1);
+  }
+  assertEquals(house.manager.certificates.current?.chain?.length, 1);
+  for (const { events } of devices) {
+    assert(!events.some(({ event }) => event === "disconnected"));
+  }
+  assertClean(fleet);
+});
+
+Deno.test("RotationDesk takes one change after the other", async () => {
+  const { fleet, processes } = await openFleet(1);
+  await using _fleet = fleet;
+  const { rotation } = fleet.running.manager;
+  await Promise.all([rotation.start({}), rotation.start({})]);
+  await fleet.pass(MINUTE);
+  assertEquals(fleet.house.cluster.root.generation, 3);
+  assertRight(fleet, processes);
 });
 
 Deno.test("Worker that dies at any write of a rotation is carried along", async () => {
