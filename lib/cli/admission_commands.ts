@@ -2,7 +2,7 @@ import { SwarmdError } from "../base/errors.ts";
 import type { Approval } from "./approval.ts";
 import { command, flag, option, optional, required } from "./command.ts";
 import { operatorOptions } from "./options.ts";
-import { OPERATOR } from "./shared_options.ts";
+import { NODE_EXITS, OPERATOR } from "./shared_options.ts";
 import { keyFingerprint, text } from "./values.ts";
 
 const FINGERPRINT = option(
@@ -10,12 +10,6 @@ const FINGERPRINT = option(
   "Only if its key begins so: at least 8 hex digits, as the machine itself shows them",
 );
 const ID = "An id, or an unambiguous beginning of it";
-const EXITS = [
-  "not-initialised",
-  "unreachable",
-  "refused",
-  "not-found",
-] as const;
 
 function example(word: Approval) {
   return {
@@ -47,7 +41,7 @@ const nodeAccept = command({
       help: "After the store was restored",
     },
   ],
-  exits: EXITS,
+  exits: NODE_EXITS,
   async run(given, host) {
     const { acceptNewer, decideOn } = await import("./approval.ts");
     const { id, fingerprint, "newer-than-store": newer } = given;
@@ -74,7 +68,7 @@ const nodeReject = command({
   options: { fingerprint: FINGERPRINT, ...OPERATOR },
   arguments: { id: required(text("ID"), ID) },
   examples: [example("reject")],
-  exits: EXITS,
+  exits: NODE_EXITS,
   async run(given, host) {
     const { decideOn } = await import("./approval.ts");
     const { id, fingerprint } = given;

@@ -2,19 +2,13 @@ import { SwarmdError } from "../base/errors.ts";
 import { command, flag, required, several } from "./command.ts";
 import type { NodeChange } from "./node_changes.ts";
 import { operatorOptions } from "./options.ts";
-import { OPERATOR } from "./shared_options.ts";
+import { NODE_EXITS, OPERATOR } from "./shared_options.ts";
 import { text } from "./values.ts";
 
 const NODE = required(
   text("ID"),
   "A node's id, or an unambiguous beginning of it",
 );
-const EXITS = [
-  "not-initialised",
-  "unreachable",
-  "refused",
-  "not-found",
-] as const;
 
 const nodeRm = command({
   path: "node rm",
@@ -32,7 +26,7 @@ const nodeRm = command({
     { line: "swarmd node rm 3f9k", help: "A node that is gone" },
     { line: "swarmd node rm --force 3f9k", help: "One that was stolen, now" },
   ],
-  exits: EXITS,
+  exits: NODE_EXITS,
   async run(given, host) {
     const { nodeRm } = await import("./node_changes.ts");
     const { id, force } = given;
@@ -54,7 +48,7 @@ function changing(
       line: `swarmd node ${change} 3f9k`,
       help: "By a part of its id",
     }],
-    exits: EXITS,
+    exits: NODE_EXITS,
     async run(given, host) {
       const { changeNode } = await import("./node_changes.ts");
       const { id } = given;
@@ -79,7 +73,7 @@ const nodeRenew = command({
     { line: "swarmd node renew 3f9k", help: "One" },
     { line: "swarmd node renew --all", help: "The fleet" },
   ],
-  exits: EXITS,
+  exits: NODE_EXITS,
   async run(given, host) {
     const { ids, all } = given;
     if (all === (ids.length > 0)) {

@@ -35,3 +35,11 @@ export const OPERATOR = {
   json: flag("Write one JSON value to standard output"),
   ...LOGGING,
 };
+
+/** How commands that are about one node can end, beside ok, internal and usage. */
+export const NODE_EXITS = [
+  "not-initialised",
+  "unreachable",
+  "refused",
+  "not-found",
+] as const;

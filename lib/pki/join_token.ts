@@ -1,14 +1,13 @@
-import { base36Width, decodeBase36, encodeBase36 } from "../base/base36.ts";
+import { encodeBase36 } from "../base/base36.ts";
 import { type Bytes, concat, fromHex, utf8 } from "../base/bytes.ts";
 import { SwarmdError } from "../base/errors.ts";
 import type { Crypto } from "./crypto.ts";
+import { readKeyPart, splitKeyText } from "./key_text.ts";
 
 const PREFIX = "SWMTKN";
 const VERSION = "1";
 const DIGEST_BYTES = 32;
 const SECRET_BYTES = 16;
-/** A token has 85 characters; what is much longer is not looked at. */
-const MAX_CHARACTERS = 512;
 /** Sizes of a nonce, in bytes: never guessed, never a flood. */
 const MIN_NONCE_BYTES = 16;
 const MAX_NONCE_BYTES = 64;
@@ -39,11 +38,10 @@ export function formatJoinToken(token: JoinToken): string {
  * `token-malformed` for anything else that is no token
  */
 export function parseJoinToken(text: string): JoinToken {
-  const trimmed = text.trim();
-  if (trimmed === "") throw malformed("it is empty");
-  if (trimmed.length > MAX_CHARACTERS) throw malformed("it is far too long");
-  const [prefix, version = "", ...parts] = trimmed.split("-");
-  if (prefix !== PREFIX) throw malformed(`it does not begin with "${PREFIX}-"`);
+  const [version = "", ...parts] = splitKeyText(text, {
+    prefix: PREFIX,
+    malformed,
+  });
   checkVersion(version);
   const [digest, secret] = parts;
   if (digest === undefined || secret === undefined) {
@@ -55,8 +53,16 @@ export function parseJoinToken(text: string): JoinToken {
     throw malformed(`it has ${parts.length + 2} parts, want 4`);
   }
   return {
-    digest: readPart(digest, { what: "root digest", byteLength: DIGEST_BYTES }),
-    secret: readPart(secret, { what: "secret", byteLength: SECRET_BYTES }),
+    digest: readKeyPart(digest, {
+      what: "root digest",
+      byteLength: DIGEST_BYTES,
+      malformed,
+    }),
+    secret: readKeyPart(secret, {
+      what: "secret",
+      byteLength: SECRET_BYTES,
+      malformed,
+    }),
   };
 }
 
@@ -127,28 +133,6 @@ function checkVersion(version: string): void {
       data: { version: Number(version) },
     },
   );
-}
-
-function readPart(
-  text: string,
-  { what, byteLength }: { what: string; byteLength: number },
-): Bytes {
-  const width = base36Width(byteLength);
-  if (text.length !== width) {
-    const cut = text.length < width ? "; it looks cut off" : "";
-    throw malformed(
-      `its ${what} has ${text.length} characters, want ${width}${cut}`,
-    );
-  }
-  if (!/^[0-9a-z]+$/.test(text)) {
-    throw malformed(`its ${what} has characters other than 0-9 and a-z`);
-  }
-  try {
-    return decodeBase36(text, byteLength);
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    throw malformed(`the value of its ${what} is too large`);
-  }
 }
 
 function malformed(found: string): SwarmdError {

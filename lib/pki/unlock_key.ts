@@ -1,17 +1,16 @@
-import { base36Width, decodeBase36, encodeBase36 } from "../base/base36.ts";
+import { encodeBase36 } from "../base/base36.ts";
 import { type Bytes, concat, equalBytes, utf8 } from "../base/bytes.ts";
 import { SwarmdError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import type { Crypto } from "./crypto.ts";
 import { hkdfSha256 } from "./hkdf.ts";
+import { readKeyPart, splitKeyText } from "./key_text.ts";
 import type { SealingKey } from "./sealed.ts";
 
 const PREFIX = "SWMKEY";
 const FORMAT = "1";
 const SECRET_BYTES = 32;
 const CHECK_BYTES = 4;
-/** A key has at most 77 characters; what is much longer is not looked at. */
-const MAX_CHARACTERS = 512;
 
 /** What an operator keeps apart from the machine, to unlock a manager. */
 export interface UnlockKey {
@@ -56,11 +55,15 @@ export async function parseUnlockKey(
   const [version, secret, check] = splitKey(text);
   const key = {
     version: Number(version),
-    secret: readPart(secret, { what: "secret", byteLength: SECRET_BYTES }),
+    secret: readKeyPart(secret, {
+      what: "secret",
+      byteLength: SECRET_BYTES,
+      malformed,
+    }),
   };
   const wanted = await checkOf(crypto, key);
-  const what = { what: "check", byteLength: CHECK_BYTES };
-  if (equalBytes(readPart(check, what), wanted)) return key;
+  const what = { what: "check", byteLength: CHECK_BYTES, malformed };
+  if (equalBytes(readKeyPart(check, what), wanted)) return key;
   throw malformed("its check does not match, so that it was mistyped");
 }
 
@@ -88,11 +91,7 @@ async function checkOf(
 }
 
 function splitKey(text: string): [string, string, string] {
-  const trimmed = text.trim();
-  if (trimmed === "") throw malformed("it is empty");
-  if (trimmed.length > MAX_CHARACTERS) throw malformed("it is far too long");
-  const [prefix, format, ...parts] = trimmed.split("-");
-  if (prefix !== PREFIX) throw malformed(`it does not begin with "${PREFIX}-"`);
+  const [format, ...parts] = splitKeyText(text, { prefix: PREFIX, malformed });
   if (format !== FORMAT) throw malformed(`its form is not ${FORMAT}`);
   const [version, secret, check] = parts;
   if (version === undefined || secret === undefined || check === undefined) {
@@ -105,24 +104,6 @@ function splitKey(text: string): [string, string, string] {
     throw malformed("its version is not a number");
   }
   return [version, secret, check];
-}
-
-function readPart(
-  text: string,
-  { what, byteLength }: { what: string; byteLength: number },
-): Bytes {
-  const width = base36Width(byteLength);
-  if (text.length !== width) {
-    throw malformed(
-      `its ${what} has ${text.length} characters, want ${width}`,
-    );
-  }
-  try {
-    return decodeBase36(text, byteLength);
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    throw malformed(`its ${what} is not a number of digits 0-9 and a-z`);
-  }
 }
 
 function malformed(found: string): SwarmdError {

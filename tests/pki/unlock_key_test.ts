@@ -55,7 +55,11 @@ Deno.test("parseUnlockKey() says what is wrong, and never quotes the key", async
     [text.replace(check, "1"), "its check has 1 characters, want 7"],
     [
       text.replace(secret, "Z".repeat(50)),
-      "its secret is not a number of digits 0-9 and a-z",
+      "its secret has characters other than 0-9 and a-z",
+    ],
+    [
+      text.replace(secret, "z".repeat(50)),
+      "the value of its secret is too large",
     ],
     [
       text.replace("-3-", "-4-"),
