@@ -13,6 +13,11 @@ import { threat } from "./threats.ts";
 
 const RESUMED = /a resumed TLS session proves nothing/;
 const HTTP_REFUSED = /HTTP request refused/;
+/**
+ * How a refused handshake ends for the client: the alert may be lost when the
+ * server closes before the client has written all that it had.
+ */
+const CUT_REGEXP = /alert|unexpected eof|connection reset|broken pipe|errno=/i;
 /** Both ways in which a client of HTTP may come. */
 const VERSIONS = ["-tls1_2", "-tls1_3"];
 
@@ -133,7 +138,7 @@ threat("wrong-key", async () => {
         const options = [...own, version];
         const http = await sClientGet(stage.port, "/v1/nodes", options);
         assert(!http.output.includes("HTTP/1.1"), http.output);
-        assertMatch(http.output, /alert/);
+        assertMatch(http.output, CUT_REGEXP, http.output);
       }, says(/TLS handshake failed/));
       assertMatch(String(line["reason"]), /./);
     }
