@@ -2,6 +2,7 @@ import type { Bytes } from "../base/bytes.ts";
 import type { Random } from "../base/random.ts";
 import type { Clock } from "../base/time.ts";
 import type { Crypto } from "../pki/crypto.ts";
+import { withKnownSignatures } from "../pki/known_signatures.ts";
 import { webCrypto } from "../pki/web_crypto.ts";
 
 /** Above it `setTimeout` fires at once. */
@@ -37,15 +38,16 @@ export const systemCrypto: Crypto = webCrypto(crypto.subtle, {
  * {@linkcode systemCrypto} for whoever hashes all the time: on the spot, in
  * 9 µs for a certificate. To the thread pool and back takes 30 µs, and 120 µs
  * of a core where many wait, as for 64 renewals (Deno 2.9.6). It loads
- * `node:crypto`, which a worker does without.
+ * `node:crypto`, which a worker does without. And it checks no signature twice.
  */
 export async function serverCrypto(): Promise<Crypto> {
   const { createHash } = await import("node:crypto");
-  return webCrypto(crypto.subtle, {
+  const plain = webCrypto(crypto.subtle, {
     random: randomBytes,
     sha256: (data) =>
       new Uint8Array(createHash("sha256").update(data).digest()),
   });
+  return withKnownSignatures(plain);
 }
 
 function schedule(delayMs: number, callback: () => void): () => void {
