@@ -42,7 +42,7 @@ export interface AuthorityParts extends ExternalSignersParts {
 }
 
 /** What admission verifies chains with. */
-export interface OpenAnchors {
+interface OpenAnchors {
   readonly roots: readonly Certificate[];
   /** The cluster's own cross-signed certificates. */
   readonly intermediates: readonly Certificate[];

@@ -16,13 +16,11 @@ import {
 } from "../pki/chain.ts";
 import type { Crypto } from "../pki/crypto.ts";
 import type { PeerFacts } from "../rpc/connection.ts";
-import type { Authorities, OpenAnchors } from "./authorities.ts";
+import type { Authorities } from "./authorities.ts";
 import { mustCluster } from "./records.ts";
 
 /** Most certificates that a peer may present. */
 const MAX_PRESENTED = 4;
-/** Verdicts kept; the oldest goes first. A verdict takes about 2 KB. */
-const MAX_VERDICTS = 4_096;
 
 /** Of chains that may lead to another root than those of now. */
 const ELSEWHERE: ReadonlySet<ChainReason> = new Set([
@@ -38,13 +36,6 @@ export interface GatekeeperParts {
   readonly authorities: Pick<Authorities, "anchors">;
 }
 
-interface Known {
-  readonly verdict: ChainVerdict & { readonly ok: true };
-  /** The latest beginning in the path, in milliseconds. */
-  readonly validFrom: number;
-  readonly anchors: OpenAnchors;
-}
-
 /**
  * Says who a connection's peer is: reads the chain that it really presented,
  * verifies it against the current anchors, and lets `judgePeer` decide.
@@ -54,8 +45,6 @@ interface Known {
  */
 export class Gatekeeper {
   readonly #parts: GatekeeperParts;
-  /** Good verdicts by hash of what was presented; valid for one anchor set. */
-  readonly #verdicts = new Map<string, Known>();
 
   constructor(parts: GatekeeperParts) {
     this.#parts = parts;
@@ -132,35 +121,14 @@ export class Gatekeeper {
   }
 
   async #verify(presented: readonly Certificate[]): Promise<ChainVerdict> {
-    const { crypto, clock } = this.#parts;
-    const key = presented.map(({ fingerprint }) => fingerprint).join();
-    const { anchors } = this.#parts.authorities;
-    const known = this.#verdicts.get(key);
-    const at = clock.now();
-    if (
-      known && known.anchors === anchors &&
-      at < known.verdict.validUntil && at >= known.validFrom
-    ) return known.verdict;
-    const verdict = await verifyChain(crypto, {
+    const { crypto, clock, authorities: { anchors } } = this.#parts;
+    return await verifyChain(crypto, {
       presented,
       anchors: anchors.roots,
       intermediates: anchors.intermediates,
       usage: "clientAuth",
-      at,
+      at: clock.now(),
     });
-    if (verdict.ok) {
-      const starts = verdict.path.map(({ notBefore }) => notBefore);
-      const validFrom = Math.max(...starts);
-      this.#remember(key, { verdict, anchors, validFrom });
-    }
-    return verdict;
-  }
-
-  #remember(key: string, known: Known): void {
-    this.#verdicts.set(key, known);
-    if (this.#verdicts.size <= MAX_VERDICTS) return;
-    const [oldest] = this.#verdicts.keys();
-    if (oldest !== undefined) this.#verdicts.delete(oldest);
   }
 }
 
