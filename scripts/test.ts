@@ -17,10 +17,10 @@ interface Step {
 }
 
 const ROOT = new URL("..", import.meta.url);
-const SUITES = ["checks", "unit", "sim", "e2e", "form", "binary"] as const;
+const SUITES = ["checks", "unit", "sim", "binary", "source", "e2e"] as const;
 type Suite = typeof SUITES[number];
-/** All but the whole of `binary`, which takes as long as `e2e` once more. */
-const USUAL = SUITES.filter((suite) => suite !== "binary");
+/** End to end with what users run; from source as a whole it is `e2e`. */
+const USUAL = SUITES.filter((suite) => suite !== "e2e");
 
 /** Folders of `tests/` that are not part of `unit`. */
 const NOT_UNIT: ReadonlySet<string> = new Set([
@@ -34,6 +34,7 @@ const PARALLEL = ["--parallel"];
 /** End-to-end tests that measure. */
 const MEASURING = "tests/e2e/alone";
 const E2E_JOBS = "4";
+const FLOOD = "tests/e2e/alone/flood_test.ts";
 /** Takes minutes; `deno task test:kills` runs it with the other kills. */
 const LONG_KILLS = ["tests/e2e/kill_autolock_test.ts"];
 /** What these show does not depend on the form of the program. */
@@ -41,7 +42,7 @@ const SOURCE_ONLY = [
   ...LONG_KILLS,
   "tests/e2e/kill_manager_test.ts",
   "tests/e2e/kill_worker_test.ts",
-  "tests/e2e/alone/flood_test.ts",
+  FLOOD,
 ];
 /** All steps together should take 15 min: one that takes 25 hangs. */
 const MAX_STEP_MS = 1_500_000;
@@ -94,10 +95,10 @@ async function stepsOf(suite: Suite): Promise<Step[]> {
       return testStep("sim", await existing(["tests/sim"]), PARALLEL);
     case "e2e":
       return await e2eSteps("e2e", { env: {}, without: LONG_KILLS });
-    case "form":
-      return [BUILD, ...formStep()];
     case "binary":
       return [BUILD, ...await binarySteps()];
+    case "source":
+      return sourceSteps();
   }
 }
 
@@ -147,20 +148,19 @@ const BINARY_ENV = {
   DENO_JOBS: E2E_JOBS,
 };
 
-/** What may differ in the one file: the command line, and every way to start. */
-function formStep(): Step[] {
-  const files = [
-    ...["cli_contract", "init_contract", "join_contract", "bootstrap"],
-    ...["hitless", "rotation", "autolock", "removal"],
-  ].map((name) => `tests/e2e/${name}_test.ts`);
-  const drill = "tests/e2e/alone/drill_test.ts";
-  return testStep("form", [...files, drill], PARALLEL)
-    .map((step) => ({ ...step, env: BINARY_ENV }));
-}
-
-/** The end-to-end tests again, with the one file in place of the sources. */
+/** The end-to-end tests, with the one file in place of the sources. */
 async function binarySteps(): Promise<Step[]> {
   return await e2eSteps("binary", { env: BINARY_ENV, without: SOURCE_ONLY });
+}
+
+/** What needs the sources, and what may differ from them: every way to start. */
+function sourceSteps(): Step[] {
+  const files = ["cli_contract", "hitless", "kill_manager", "kill_worker"]
+    .map((name) => `tests/e2e/${name}_test.ts`);
+  return [
+    ...testStep("source", files, PARALLEL),
+    ...testStep("source, alone", [FLOOD], []),
+  ].map((step) => ({ ...step, env: { DENO_JOBS: E2E_JOBS } }));
 }
 
 async function unitFolders(): Promise<string[]> {

@@ -37,9 +37,9 @@ Deno.test("countTests() never takes a crash for success", () => {
 });
 
 Deno.test("chosenSuites() keeps the order of the table", () => {
-  const usual = ["checks", "unit", "sim", "e2e", "form"] as const;
+  const usual = ["checks", "unit", "sim", "binary", "source"] as const;
   assertEquals(chosenSuites(undefined), [...usual]);
-  assertEquals(chosenSuites("binary"), ["binary"]);
+  assertEquals(chosenSuites("e2e"), ["e2e"]);
   assertEquals(chosenSuites("e2e,unit"), ["unit", "e2e"]);
   assertThrows(() => chosenSuites("unit,typo"), SyntaxError, '"typo"');
   assertThrows(() => chosenSuites(""), SyntaxError, '""');
