@@ -6,10 +6,7 @@ import { toHex } from "../lib/base/bytes.ts";
 import { PERMISSIONS } from "../lib/cli/permissions.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
-/**
- * `deno compile` fetches its runtime. Where that is not answered it should
- * fail soon, and 90 s are enough for 40 MB at 4 Mbit/s.
- */
+/** `deno compile` fetches its runtime: 90 s are enough at 4 Mbit/s. */
 const MAX_COMPILE_MS = 90_000;
 
 /** What is built, and from what. */
@@ -61,12 +58,14 @@ async function compileTo(
   out: string,
   bundle: string,
 ): Promise<string | undefined> {
+  // It writes over nothing but what it made itself.
+  const made = `${out}.compiled`;
   const { success, stderr } = await deno([
     ...["compile", "--no-check", "--no-config", "--no-lock", "--no-prompt"],
-    // One file has one set: all but \`drill\` give up the last one at once.
-    ...[...PERMISSIONS, "--allow-run", "--output", out, bundle],
+    // One file has one set: all but `drill` give up the last one at once.
+    ...[...PERMISSIONS, "--allow-run", "--output", made, bundle],
   ], MAX_COMPILE_MS);
-  if (success) return undefined;
+  if (success) return void await Deno.rename(made, out);
   const cause = stderr.trim().split("\n").at(-1)?.replace(/^\s*\d+: /, "");
   return `deno compile cannot get its runtime (${cause || "no reason given"})`;
 }
