@@ -8,6 +8,7 @@ import { mayHaveIssued } from "./chain.ts";
 import type { Crypto, KeyPair, PublicKeyType } from "./crypto.ts";
 import { formatName } from "./names.ts";
 import { decodePem } from "./pem.ts";
+import { CA_NAME } from "./profile.ts";
 import { MAX_RSA_BITS, MIN_RSA_BITS } from "./spki.ts";
 
 /** Types of the keys with which an authority may sign here. */
@@ -106,10 +107,25 @@ export async function importAnchor(
   const [anchor] = chain;
   if (!anchor) throw refused("the chain is empty"); // unreachable
   checkKeyType(anchor);
+  checkName(anchor);
   for (const each of chain) checkAuthority(each, expected.now);
   await checkOrder(crypto, chain);
   checkSignsLeaves(anchor, expected);
   return { anchor, intermediates: chain.filter((each) => !isRoot(each)) };
+}
+
+/**
+ * Of roots with that name nodes want a cross-signature for the next, which
+ * nobody could make without the key: no rotation would ever lead away.
+ */
+function checkName(anchor: Certificate): void {
+  if (anchor.subject.commonName !== CA_NAME) return;
+  throw refused(
+    `${
+      named(anchor)
+    } has the name of clusters' own roots, and its key is elsewhere`,
+    { hint: "Give the authority another common name" },
+  );
 }
 
 async function readChain(crypto: Crypto, pem: string): Promise<Certificate[]> {

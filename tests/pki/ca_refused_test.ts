@@ -1,7 +1,11 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { SwarmdError } from "../../lib/base/errors.ts";
 import { DAY } from "../../lib/base/time.ts";
-import { type CaExpectation, importCa } from "../../lib/pki/ca_import.ts";
+import {
+  type CaExpectation,
+  importAnchor,
+  importCa,
+} from "../../lib/pki/ca_import.ts";
 import {
   type Authority,
   CA,
@@ -257,4 +261,24 @@ Deno.test("importCa() refuses a key file whose public half is not its private on
     });
     assertStringIncludes(await refusal(files), says);
   }
+});
+
+Deno.test("importAnchor() refuses an authority elsewhere with the name of clusters' own roots", async () => {
+  await using folder = await OpensslFolder.create();
+  for (const name of ["swarm-ca", "corporate"]) await make(folder, name);
+  const read = async (name: string) =>
+    await importAnchor(
+      realCrypto,
+      await folder.read(`${name}.pem`),
+      expectation(),
+    );
+  assertEquals(
+    (await read("corporate")).anchor.subject.commonName,
+    "corporate",
+  );
+  const error = await assertRejects(() => read("swarm-ca"), SwarmdError);
+  assertEquals(
+    error.message,
+    `${CANNOT}"CN=swarm-ca" has the name of clusters' own roots, and its key is elsewhere`,
+  );
 });
