@@ -39,11 +39,24 @@ export class ExternalSigners {
   async open(root: RootRecord, issuer: Certificate): Promise<void> {
     const { generation, external } = root;
     if (!external || this.#signers.has(generation)) return;
+    (await this.prepare(root, issuer))();
+  }
+
+  /**
+   * Makes the signers of a root, also where it has some.
+   *
+   * @returns what has them used from now on
+   * @throws {SwarmdError} `damaged-state`, `not-supported`
+   */
+  async prepare(root: RootRecord, issuer: Certificate): Promise<() => void> {
     const { crypto, keyRing, makeExternalSigner: make } = this.#parts;
     if (!make) throw notHere();
     const authorities = await openExternal(crypto, root, keyRing);
-    this.#signers.set(generation, make({ issuer, authorities }));
-    this.#opened.resolve();
+    const signer = make({ issuer, authorities });
+    return () => {
+      this.#signers.set(root.generation, signer);
+      this.#opened.resolve();
+    };
   }
 
   get(generation: number): ExternalSigner | undefined {

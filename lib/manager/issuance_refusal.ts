@@ -1,4 +1,4 @@
-import { SwarmdError, type Verdict } from "../base/errors.ts";
+import { hasCode, SwarmdError, type Verdict } from "../base/errors.ts";
 import type {
   IssuanceDecision,
   JoinDecision,
@@ -38,6 +38,26 @@ export function refusal(
     decision.code,
     `Cannot issue a certificate: ${decision.why}`,
     { verdict, ...(hint !== undefined && { hint }) },
+  );
+}
+
+/**
+ * What a peer is told when its certificate could not be signed. Texts of an
+ * authority elsewhere are for the operator: they are in the log, and in status.
+ */
+export function notSigned(cause: unknown): unknown {
+  if (hasCode(cause, "csr-refused")) {
+    return new SwarmdError(
+      "csr-refused",
+      "Cannot issue a certificate: the authority refuses the request",
+      { verdict: "stop", cause },
+    );
+  }
+  if (!hasCode(cause, "signer-unavailable")) return cause;
+  return new SwarmdError(
+    "signer-unavailable",
+    "Cannot issue a certificate: the authority does not sign now",
+    { cause },
   );
 }
 

@@ -12,14 +12,16 @@ import {
   infoRequest,
   readCfsslAnswer,
   signRequest,
+  told,
 } from "./cfssl_api.ts";
 
 /** For one request to an authority, in milliseconds. */
 export const REQUEST_MS = 10 * SECOND;
 /** Largest answer that is read, in bytes; a usual one has 1,000. */
 const MAX_ANSWER_BYTES = 64 * 1024;
-/** Of what is told of one authority, in characters. */
-const MAX_FAULT = 1_000;
+/** Differences of one answer that are told, and characters of each. */
+const MAX_DIFFERENCES = 5;
+const MAX_DIFFERENCE = 400;
 
 /** How an external authority is reached, with everything read from files. */
 export interface CfsslAuthority {
@@ -66,9 +68,14 @@ export interface CfsslParts {
 }
 
 /** A good leaf, DER, or why there is none. */
-export type SignOutcome =
-  | { readonly leaf: Bytes }
-  | { readonly fault: string };
+export type SignOutcome = { readonly leaf: Bytes } | SignFault;
+
+/** Why an authority did not sign: printable, and of bounded length. */
+export interface SignFault {
+  readonly fault: string;
+  /** Whether the authority says that it is the request which is wrong. */
+  readonly refusesCsr?: boolean;
+}
 
 /** Asks one cfssl server. */
 export class CfsslClient {
@@ -82,24 +89,22 @@ export class CfsslClient {
     return this.#parts.authority.url;
   }
 
-  /**
-   * Has a leaf signed, and checks it.
-   *
-   * @throws {SwarmdError} `csr-refused` when the authority refuses the request
-   */
+  /** Has a leaf signed, and checks it. */
   async sign(profile: LeafProfile, csr: Bytes): Promise<SignOutcome> {
     const answer = await this.#asked(() => this.#sign(profile, csr));
     if ("fault" in answer) return answer;
     if ("problem" in answer) {
-      if (answer.refusesCsr) throw this.#csrRefused(answer.problem);
-      return { fault: told(`it answers ${answer.problem}`) };
+      const { problem, refusesCsr } = answer;
+      return { fault: told(`it answers ${problem}`), refusesCsr };
     }
     const { issuer, crypto, clock } = this.#parts;
     const { certificate } = answer;
     const expected = { profile, issuer, crypto, now: clock.now() };
     const problems = await answerProblems(certificate, expected);
     if (problems.length === 0) return { leaf: certificate.der };
-    return { fault: told(`it signed something else: ${problems.join("; ")}`) };
+    const texts = problems.slice(0, MAX_DIFFERENCES)
+      .map((each) => told(each, MAX_DIFFERENCE));
+    return { fault: `it signed something else: ${texts.join("; ")}` };
   }
 
   /** Asks for the authority's own certificate; why it is of no use, or nothing. */
@@ -152,14 +157,6 @@ export class CfsslClient {
       return { fault: told(error.message) };
     }
   }
-
-  #csrRefused(problem: string): SwarmdError {
-    return new SwarmdError(
-      "csr-refused",
-      `Cannot get a certificate signed: ${this.url} refuses the request with ${problem}`,
-      { verdict: "stop" },
-    );
-  }
 }
 
 /**
@@ -189,8 +186,4 @@ export async function askIssuer(
       told(read.problem)
     }`,
   );
-}
-
-function told(fault: string): string {
-  return fault.length <= MAX_FAULT ? fault : `${fault.slice(0, MAX_FAULT)}…`;
 }

@@ -6,8 +6,10 @@ import { dnsNamesOf, type LeafProfile, ouOf } from "../pki/profile.ts";
 
 /** cfssl's errors about the request itself: category 9 of four digits. */
 const CSR_ERRORS = { from: 9_000, to: 9_999 };
-/** Of a text of the authority that is told, in characters. */
+/** Of a text of an authority that is told, in characters. */
 const MAX_TOLD = 200;
+/** What can move a terminal's cursor, or hide what stands beside it. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu;
 
 /** What an authority said: a certificate, or why not. */
 export type CfsslAnswer =
@@ -75,15 +77,23 @@ export async function readCfsslAnswer(
   return { certificate };
 }
 
+/**
+ * A text that another machine had a part in, for logs and terminals: printable
+ * and of at most so many characters.
+ */
+export function told(text: string, most = MAX_TOLD): string {
+  const part = text.length <= most ? text : `${text.slice(0, most - 1)}…`;
+  return part.replace(UNPRINTABLE, "?");
+}
+
 function failure(status: number, answer: Json): CfsslAnswer {
   const [first] = Array.isArray(answer.errors) ? answer.errors : [];
   const { code, message } = recordOf(first);
   const number = typeof code === "number" ? code : 0;
   const said = typeof message === "string" ? message : "";
   // Quoted, since it is the authority's text, and goes to logs
-  const told = JSON.stringify(said.slice(0, MAX_TOLD));
   return problem(
-    `HTTP status ${status}, error ${number}, ${told}`,
+    `HTTP status ${status}, error ${number}, ${JSON.stringify(told(said))}`,
     number >= CSR_ERRORS.from && number <= CSR_ERRORS.to,
   );
 }

@@ -11,6 +11,7 @@ import {
   CfsslClient,
   type Post,
   REQUEST_MS,
+  type SignFault,
 } from "./cfssl.ts";
 
 /** Requests to one authority at the same time. */
@@ -19,6 +20,8 @@ const MAX_IN_FLIGHT = 8;
 const MAX_WAITING = 1_024;
 /** How long an authority that failed comes after all others: at first, at most. */
 const REST_MS = { first: 15 * SECOND, most: 10 * MINUTE };
+/** Shortest time between two warnings of one authority, in milliseconds. */
+const WARN_MS = MINUTE;
 
 /** How a signer of external authorities is made. */
 export interface ExternalSignerParts {
@@ -43,6 +46,11 @@ export interface ExternalSignerParts {
  * one succeeds: so only few requests meet an authority that hangs. A request
  * waits for at most the time of one request until an authority is free, and
  * asks each at most once.
+ *
+ * An authority that calls the request wrong may be what is wrong itself: the
+ * next is asked, and only when all say so the request is refused. Each is
+ * reported until it signs again; it rests when another signed what it refused.
+ * Else one node with a strange request could have all of them rest.
  */
 export function externalSigner(parts: ExternalSignerParts): ExternalSigner {
   return new FailoverSigner(parts);
@@ -72,24 +80,26 @@ class FailoverSigner implements ExternalSigner {
   async issue(profile: LeafProfile, csr: Bytes): Promise<Bytes> {
     const { clock, timeoutMs = REQUEST_MS } = this.#parts;
     const untried = new Set(this.#authorities);
-    const faults: string[] = [];
+    const faults: Fault[] = [];
     const until = clock.monotonic() + timeoutMs;
     while (untried.size > 0) {
       const authority = this.#take(untried) ??
         await this.#wait(untried, until - clock.monotonic());
       if (!authority) {
-        faults.push(...Array.from(untried, (each) => `${each.url}: too busy`));
+        for (const each of untried) {
+          faults.push({ authority: each, fault: "too busy" });
+        }
         break;
       }
       untried.delete(authority);
       const outcome = await this.#ask(authority, { profile, csr });
-      if ("leaf" in outcome) return outcome.leaf;
-      faults.push(`${authority.url}: ${outcome.fault}`);
+      if (!("leaf" in outcome)) faults.push({ authority, ...outcome });
+      else {
+        for (const each of faults) if (each.refusesCsr) each.authority.rest();
+        return outcome.leaf;
+      }
     }
-    throw new SwarmdError(
-      "signer-unavailable",
-      `Cannot get a certificate signed: ${faults.join("; ")}`,
-    );
+    throw notSigned(faults);
   }
 
   async check(): Promise<readonly AuthorityHealth[]> {
@@ -156,6 +166,20 @@ class FailoverSigner implements ExternalSigner {
   }
 }
 
+/** Why one of the authorities did not sign. */
+interface Fault extends SignFault {
+  readonly authority: Authority;
+}
+
+function notSigned(faults: readonly Fault[]): SwarmdError {
+  const why = faults.map(({ authority, fault }) => `${authority.url}: ${fault}`)
+    .join("; ");
+  const text = `Cannot get a certificate signed: ${why}`;
+  return faults.every(({ refusesCsr }) => refusesCsr)
+    ? new SwarmdError("csr-refused", text, { verdict: "stop" })
+    : new SwarmdError("signer-unavailable", text);
+}
+
 /** A request that no authority has time for. */
 interface Waiter {
   readonly untried: ReadonlySet<Authority>;
@@ -173,6 +197,9 @@ class Authority {
   #retryAt = 0;
   #fault: string | undefined;
   #signFailed = false;
+  /** The fault that was logged last, unless it is over. */
+  #warnedOf: string | undefined;
+  #warnedAt = -Infinity;
 
   constructor(
     client: CfsslClient,
@@ -210,7 +237,10 @@ class Authority {
     try {
       const outcome = await this.#client.sign(profile, csr);
       if ("leaf" in outcome) this.#succeeded();
-      else this.#failed(outcome.fault, { signing: true });
+      else {
+        this.#report(outcome.fault, { signing: true });
+        if (!outcome.refusesCsr) this.rest();
+      }
       return outcome;
     } finally {
       this.#inFlight--;
@@ -219,35 +249,43 @@ class Authority {
 
   async probe(): Promise<void> {
     const fault = await this.#client.probe();
-    if (fault !== undefined) this.#failed(fault, { signing: false });
-    // It may answer this and still not sign
+    if (fault !== undefined) {
+      this.#report(fault, { signing: false });
+      this.rest();
+    } // It may answer this and still not sign
     else if (!this.#signFailed) this.#succeeded();
   }
 
+  /** From now on it comes after the others, for a while. */
+  rest(): void {
+    const now = this.#clock.monotonic();
+    // Those that were under way when it failed first are the same failure
+    if (this.#failures > 0 && now < this.#retryAt) return;
+    this.#failures++;
+    const rest = REST_MS.first * 2 ** Math.min(this.#failures - 1, 10);
+    this.#retryAt = now + Math.min(rest, REST_MS.most);
+  }
+
   #succeeded(): void {
-    if (this.#failures > 0) {
+    if (this.#warnedOf !== undefined) {
       this.#logger.info("External authority is back", { url: this.url });
     }
     this.#failures = 0;
     this.#signFailed = false;
     this.#fault = undefined;
+    this.#warnedOf = undefined;
   }
 
-  #failed(fault: string, { signing }: { readonly signing: boolean }): void {
-    const now = this.#clock.monotonic();
-    // Those that were under way when it failed first are the same failure
-    if (this.#failures === 0 || now >= this.#retryAt) {
-      this.#failures++;
-      const rest = REST_MS.first * 2 ** Math.min(this.#failures - 1, 10);
-      this.#retryAt = now + Math.min(rest, REST_MS.most);
-    }
-    if (fault !== this.#fault) {
-      this.#logger.warn("External authority is of no use now", {
-        url: this.url,
-        reason: fault,
-      });
-    }
+  #report(fault: string, { signing }: { readonly signing: boolean }): void {
     this.#fault = fault;
     this.#signFailed ||= signing;
+    const now = this.#clock.monotonic();
+    if (fault === this.#warnedOf || now - this.#warnedAt < WARN_MS) return;
+    this.#warnedOf = fault;
+    this.#warnedAt = now;
+    this.#logger.warn("External authority is of no use now", {
+      url: this.url,
+      reason: fault,
+    });
   }
 }

@@ -142,16 +142,20 @@ Deno.test("externalSigner() tells a request that cfssl refuses for good from all
   const ca = await newRoot();
   await using cfssl = await Cfssl.start(folder, ca, { config: CONFIG });
   const { profile } = await newOrder();
-  const signer = signerOf(ca, [
-    authorityAt(cfssl.port),
-    authorityAt(freePort()),
-  ]);
-  const error = await assertRejects(
-    () => signer.issue(profile, NO_CSR),
-    SwarmdError,
-  );
-  assertEquals([error.code, error.verdict], ["csr-refused", "stop"]);
-  assertStringIncludes(error.message, "error 9003");
+  const good = authorityAt(cfssl.port);
+  const cases = [
+    [[good, good], "csr-refused", "stop"],
+    [[good, authorityAt(freePort())], "signer-unavailable", "retry"],
+  ] as const;
+  for (const [authorities, ...wanted] of cases) {
+    const signer = signerOf(ca, authorities);
+    const error = await assertRejects(
+      () => signer.issue(profile, NO_CSR),
+      SwarmdError,
+    );
+    assertEquals([error.code, error.verdict], wanted);
+    assertStringIncludes(error.message, "error 9003");
+  }
 });
 
 /** A root for HTTPS, a server's certificate for loopback, and a client's. */

@@ -1,6 +1,7 @@
 import {
   assert,
   assertEquals,
+  assertMatch,
   assertRejects,
   assertStringIncludes,
   assertThrows,
@@ -36,7 +37,7 @@ const NOW = Date.UTC(2026, 0, 1);
 const AUTH_KEY = new Uint8Array(32);
 
 /** How a made-up authority answers. */
-type Mood = "signs" | "hangs" | "fails" | "blunders";
+type Mood = "signs" | "hangs" | "fails" | "blunders" | "refuses" | "raves";
 
 async function newRoot() {
   const key = await crypto.generateKey();
@@ -52,7 +53,7 @@ async function newRoot() {
 /** Authorities `https://a`, `https://b` and so on, that do as they are told. */
 class Rig {
   readonly clock = new FakeClock(NOW, turn);
-  readonly moods: Record<string, Mood>;
+  moods: Record<string, Mood>;
   /** Hosts that were asked to sign, in order. */
   asked: string[] = [];
   probed: string[] = [];
@@ -131,6 +132,11 @@ class Rig {
     const mood = this.moods[url.host];
     if (mood === "hangs") await this.#timeout(timeoutMs);
     if (mood === "fails") throw new SwarmdError("unreachable", "no way there");
+    if (mood === "refuses" && !isProbe) return refusal(9002, "Bad CSR");
+    if (mood === "raves") {
+      const noise = `${this.asked.length}\u202e\u009b31m${"x".repeat(9_000)}`;
+      return refusal(1, noise);
+    }
     if (mood === "blunders") throw new TypeError("a mistake");
     return isProbe
       ? answer(this.#root.certificate.der)
@@ -163,6 +169,68 @@ function answer(der: Bytes) {
   const result = { certificate: encodePem("CERTIFICATE", der) };
   return { status: 200, body: utf8(JSON.stringify({ success: true, result })) };
 }
+
+function refusal(code: number, message: string) {
+  const errors = [{ code, message }];
+  return {
+    status: 400,
+    body: utf8(JSON.stringify({ success: false, errors })),
+  };
+}
+
+Deno.test("externalSigner() asks the next when one refuses a request, tells so, and has it rest once another signed", async () => {
+  const rig = await Rig.open({ a: "refuses", b: "signs" });
+  await rig.issue();
+  await rig.issue();
+  assertEquals(rig.asked, ["a", "b", "b"]);
+  const fault = 'it answers HTTP status 400, error 9002, "Bad CSR"';
+  assertEquals(rig.signer.health()[0], { url: "https://a", fault });
+  assertEquals(rig.lines, ["External authority is of no use now"]);
+  await rig.signer.check();
+  assertEquals(rig.signer.health()[0]?.fault, fault);
+});
+
+Deno.test("externalSigner() refuses a request when all refuse it, and asks all again for the next", async () => {
+  const rig = await Rig.open({ a: "refuses", b: "refuses" });
+  for (let i = 0; i < 3; i++) {
+    const error = await assertRejects(() => rig.issue(), SwarmdError);
+    assertEquals([error.code, error.verdict], ["csr-refused", "stop"]);
+  }
+  assertEquals(rig.asked, ["a", "b", "a", "b", "a", "b"]);
+  assertEquals(rig.signer.health().filter(({ fault }) => fault).length, 2);
+  // Not one at a time: the request may have been what was wrong
+  rig.moods = { a: "signs", b: "signs" };
+  rig.asked = [];
+  const { ends } = rig.issueMany(8);
+  await rig.clock.advance(1);
+  assertEquals([ends.length, new Set(rig.asked).size], [8, 1]);
+  assertEquals(rig.signer.health()[0], { url: "https://a" });
+});
+
+Deno.test("externalSigner() has a request come again when one refuses it and another does not answer", async () => {
+  const rig = await Rig.open({ a: "refuses", b: "fails" });
+  const error = await assertRejects(() => rig.issue(), SwarmdError);
+  assertEquals([error.code, error.verdict], ["signer-unavailable", "retry"]);
+});
+
+Deno.test("externalSigner() bounds what an authority says, and warns of it once a minute at most", async () => {
+  const rig = await Rig.open({ a: "raves" });
+  for (let i = 0; i < 60; i++) {
+    await assertRejects(() => rig.issue(), SwarmdError);
+    await rig.clock.advance(SECOND);
+  }
+  assertEquals(rig.lines.length, 1);
+  const { fault = "" } = rig.signer.health()[0] ?? {};
+  assert(fault.length <= 220, `${fault.length}`);
+  assertMatch(fault, /error 1, "60\?\?31mxxx/);
+  await assertRejects(() => rig.issue(), SwarmdError);
+  assertEquals(rig.lines.length, 2);
+  for (const mood of ["signs", "raves", "signs", "raves", "signs"] as const) {
+    rig.moods["a"] = mood;
+    await rig.issue().catch(() => {});
+  }
+  assertEquals(rig.lines.slice(2), ["External authority is back"]);
+});
 
 Deno.test("externalSigner() asks in order, and one that failed after all others until it has rested", async () => {
   const rig = await Rig.open({ a: "fails", b: "signs", c: "signs" });
