@@ -112,3 +112,39 @@ Deno.test("a jump of the wall clock is noticed within a minute", async () => {
   );
   assert(Math.abs(Number(line["jumpMs"]) - 7_200_000) < 10_000);
 });
+
+Deno.test("a manager whose clock jumps ahead cuts nobody and issues nothing, until it is set right or accepted", async () => {
+  await using cluster = await Cluster.start();
+  await using folder = await TempFolder.make();
+  const file = `${folder.path}/offset`;
+  await Deno.writeTextFile(file, "+0\n");
+  await cluster.manager.stop();
+  await cluster.runManager({ env: await clockIn(file) });
+  const worker = await cluster.connectedWorker("a");
+  const accept = ["clock", "accept", `--state-dir=${cluster.dir()}`];
+  const refused = await swarmd(accept);
+  assertMatch(refused.stderr, /is not in doubt/);
+  const alarmed = (isAlarmed: boolean) =>
+    eventually(`an alarm: ${isAlarmed}`, async () => {
+      const { alarms } = await cluster.ask<{ alarms: string[] }>("status");
+      const found = alarms.some((each) => each.includes("clock accept"));
+      return found === isAlarmed || undefined;
+    });
+  await Deno.writeTextFile(file, "+100d\n");
+  await alarmed(true);
+  await cluster.ask("node", "renew", "--all");
+  const line = await worker.waitForLog((each) =>
+    String(each["error"]).includes("is in doubt")
+  );
+  assertEquals(line["level"], "warn");
+  await Deno.writeTextFile(file, "+0\n");
+  await alarmed(false);
+  await cluster.connectedWorker("b");
+  assert(!worker.events.some(({ event }) => event === "disconnected"));
+  await Deno.writeTextFile(file, "+100d\n");
+  await alarmed(true);
+  const accepted = await swarmd(accept);
+  assertEquals(accepted.code, 0, accepted.stderr);
+  await alarmed(false);
+  await worker.waitFor("disconnected");
+});
