@@ -38,6 +38,8 @@ export class SelfRenewal {
   readonly #parts: SelfRenewalParts;
   #serving: Serving | undefined;
   #dueAt = 0;
+  /** Ends the wait for the drawn moment. */
+  #wake = new AbortController();
   #last: Promise<void> = Promise.resolve();
   #failures = 0;
   #lastFailure: SelfRenewalView["lastFailure"];
@@ -98,6 +100,12 @@ export class SelfRenewal {
     });
   }
 
+  /** Renews as soon as that may be, and tries until it is done. */
+  hasten(): void {
+    this.#dueAt = this.#parts.clock.now();
+    this.#wake.abort();
+  }
+
   async run(listener: ManagerListener, signal: AbortSignal): Promise<void> {
     const { clock } = this.#parts;
     for (;;) {
@@ -117,7 +125,11 @@ export class SelfRenewal {
       const leftMs = this.#dueAt - now;
       const { notBefore } = this.serving.certificate;
       if (leftMs <= 0 || now < notBefore) return signal.throwIfAborted();
-      await sleep(clock, Math.min(leftMs, MINUTE), signal);
+      this.#wake = new AbortController();
+      const either = AbortSignal.any([signal, this.#wake.signal]);
+      await sleep(clock, Math.min(leftMs, MINUTE), either).catch(() => {
+        signal.throwIfAborted(); // else it was hastened
+      });
     }
   }
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { Cluster, type WorkerOptions } from "./cluster.ts";
+import { Cluster } from "./cluster.ts";
 import {
   FakeManager,
   type FakeMind,
@@ -7,92 +7,19 @@ import {
   lastWord,
   type RawRequest,
 } from "./fake_manager.ts";
-import { type Swarmd, swarmd } from "./harness.ts";
+import { readCertificate } from "../../lib/pki/certificate.ts";
+import { decodePem } from "../../lib/pki/pem.ts";
+import { systemCrypto } from "../../lib/net/system.ts";
+import type { VoidManager } from "../../lib/worker/state.ts";
+import { isVoid } from "../../lib/worker/void_managers.ts";
+import { eventually, swarmd } from "./harness.ts";
 import { everyClose, everyGarbage, everyVerdict } from "./hostile_answers.ts";
 import { OpensslServer } from "./openssl_server.ts";
 import { frameOf } from "./raw_peer.ts";
 import type { ClientPair } from "./raw_tls.ts";
-import { Relay } from "./relay.ts";
+import { identityOf, Siege } from "./siege.ts";
 import { Forger, MANAGER_EXTENSIONS, Thief } from "./thief.ts";
 import { threat } from "./threats.ts";
-import { treeOf } from "./tree.ts";
-
-/** A worker whose way to its manager an attacker can turn. */
-class Siege implements AsyncDisposable {
-  readonly relay: Relay;
-  readonly cluster: Cluster;
-  readonly forger: Forger;
-  readonly worker: Swarmd;
-  readonly #identity: string[];
-
-  constructor(
-    parts: Pick<Siege, "relay" | "cluster" | "forger" | "worker">,
-    identity: string[],
-  ) {
-    this.relay = parts.relay;
-    this.cluster = parts.cluster;
-    this.forger = parts.forger;
-    this.worker = parts.worker;
-    this.#identity = identity;
-  }
-
-  static async begin(options: WorkerOptions = {}): Promise<Siege> {
-    const forger = await Forger.start();
-    const relay = new Relay(0);
-    const cluster = await Cluster.start({
-      init: [`--advertise-addr=${relay.address}`],
-    });
-    relay.turnTo(cluster.port);
-    const worker = await cluster.connectedWorker("worker", {
-      ...options,
-      managers: [relay.address],
-      args: ["--log-level=debug"],
-    });
-    const identity = await identityOf(cluster);
-    return new Siege({ relay, cluster, forger, worker }, identity);
-  }
-
-  /** Turns the worker's way to somebody else. */
-  async turnTo(port: number): Promise<void> {
-    this.relay.turnTo(port);
-    this.relay.cut();
-    await this.worker.waitFor("disconnected");
-  }
-
-  /** What the worker logs of a dial that came to nothing. */
-  async refusal(wanted: RegExp): Promise<void> {
-    await this.worker.waitForLog(
-      (line) =>
-        line.message === "No session with a manager" &&
-        wanted.test(String(line["error"])),
-    );
-  }
-
-  /** The worker is what it was, and finds its manager again by itself. */
-  async lift(): Promise<void> {
-    this.relay.turnTo(this.cluster.port);
-    this.relay.cut();
-    const connected = await this.worker.waitFor("connected", {
-      timeoutMs: 70_000,
-    });
-    assertEquals(connected["node"], this.worker.events[0]?.["node"]);
-    assertEquals(await identityOf(this.cluster), this.#identity);
-    const { worker } = this.cluster.tokens;
-    const secret = worker.split("-").at(-1) ?? "";
-    assert(!this.worker.stderr.includes(secret));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.cluster[Symbol.asyncDispose]();
-    await this.relay[Symbol.asyncDispose]();
-    await this.forger[Symbol.asyncDispose]();
-  }
-}
-
-async function identityOf(cluster: Cluster): Promise<string[]> {
-  const lines = await treeOf(cluster.dir("worker"));
-  return lines.filter((line) => /^\.\/(certificates|identities)/.test(line));
-}
 
 const silent: FakeMind = () => undefined;
 
@@ -174,6 +101,34 @@ threat("impostor-worker", async () => {
     key: await Deno.readTextFile(`${path}.key`),
   };
   await assertBrokenOff(siege, pair, /name/i);
+});
+
+// W24: any manager's certificate stands in for any manager.
+threat("void-manager", async () => {
+  await using siege = await Siege.begin({ life: "10m" });
+  const { cluster } = siege;
+  const other = await cluster.connectedWorker("other");
+  const id = String(other.events[0]?.["node"]);
+  await cluster.ask("node", "promote", id);
+  await other.waitFor("renewed");
+  const path = `${cluster.dir("other")}/certificates/swarm-node`;
+  const pair = {
+    cert: await Deno.readTextFile(`${path}.crt`),
+    key: await Deno.readTextFile(`${path}.key`),
+  };
+  const [der = new Uint8Array()] = decodePem(pair.cert, "CERTIFICATE");
+  const stolen = await readCertificate(systemCrypto, der);
+  assertEquals(stolen.subject.organizationalUnit, "swarm-manager");
+  await cluster.ask("node", "demote", id);
+  // The manager gets itself a newer certificate, and tells the list under it.
+  await eventually("a list that counts", async () => {
+    const text = await Deno.readTextFile(`${cluster.dir("worker")}/state.json`);
+    const [known] = Object.values<{ voidManagers?: VoidManager[] }>(
+      JSON.parse(text).nodes,
+    );
+    return isVoid(stolen, known?.voidManagers ?? []) || undefined;
+  });
+  await assertBrokenOff(siege, pair, /the certificate of node \w+ void/);
 });
 
 threat("impostor-foreign-cluster", async () => {
@@ -289,6 +244,7 @@ function bare(pem: string): string {
   return pem.replaceAll(/-----[^-]+-----|\s/g, "");
 }
 
+// W18: a manager's certificate gets nobody the authority's key.
 threat("manager-key", async () => {
   await using siege = await Siege.begin();
   const { cluster } = siege;

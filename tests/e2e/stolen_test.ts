@@ -4,7 +4,7 @@ import { OpensslFolder } from "../pki/openssl.ts";
 import { eventually, swarmd, within } from "./harness.ts";
 import { anyId, newSession, type RawAnswer, RawPeer } from "./raw_peer.ts";
 import { type ClientPair, dialDeno } from "./raw_tls.ts";
-import { refusedAs, Stage } from "./stage.ts";
+import { refusedAs, says, Stage } from "./stage.ts";
 import { threat } from "./threats.ts";
 import { copyEntries, namesIn } from "./tree.ts";
 
@@ -83,6 +83,7 @@ threat("previous-key", async () => {
   }
 });
 
+// W4: a certificate that was replaced dies with its overlap.
 threat("replaced", async () => {
   await using stage = await Stage.set({ life: "30s" });
   const { old, fresh, idle } = await replaceByHand(stage);
@@ -249,6 +250,33 @@ threat("old-image", async () => {
   const elsewhere = cluster.runWorker("victim", { machine: "elsewhere" });
   const { code, stderr } = await elsewhere.waitForEnd();
   assertEquals(code, CONFLICT, stderr);
+});
+
+threat("manager-session", async () => {
+  await using stage = await Stage.set();
+  const { cluster } = stage;
+  const stolen = await stage.pairOf("manager");
+  await stage.logged(async () => {
+    assertEquals(codeOf(await stage.greet(stolen)), "not-owner");
+  }, refusedAs("not-owner"));
+  await using outside = await stage.dial(stolen);
+  assertEquals((await outside.hello()).kind, "result");
+  const { csr } = await newKey();
+  assertEquals(codeOf(await outside.ask("node.renew", { csr })), "bad-message");
+  assertEquals((await stage.pairOf("manager")).cert, stolen.cert);
+  await cluster.manager.waitForLog(says(/uses this manager's own key/));
+  const alarms = async () => {
+    const { alarms } = await cluster.ask<{ alarms: string[] }>("status");
+    return alarms.join();
+  };
+  assertMatch(await alarms(), /own key: give it another one with/);
+  // It renews by itself: there is no session that could be asked.
+  const id = String(cluster.ready["node"]);
+  const renewed = await cluster.ask("node", "renew", id);
+  assertEquals(renewed, { asked: [id], absent: [] });
+  assert((await stage.pairOf("manager")).cert !== stolen.cert);
+  assertEquals(await alarms(), "");
+  assertEquals(codeOf(await stage.greet(stolen)), "replaced");
 });
 
 /** What a hand-written client gets for a token. */
