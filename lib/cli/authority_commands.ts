@@ -9,6 +9,17 @@ import { duration, integer } from "./values.ts";
 const EXITS = ["not-initialised", "unreachable", "refused"] as const;
 const MAX_DEADLINE_MS = 365 * DAY;
 
+/** Every phase that a script can meet. */
+const PHASES = [
+  'Phases: "renewing", every node gets a certificate under the new root; "trusting", every node is to trust the new root as well; then the new root is the only one. With --trust-first "trusting" comes before "renewing", and then "switching": the managers get theirs. After `ca abort`: "returning", every node goes back. None of them: "stable".',
+  'Both "done" and "total" are nodes, and begin anew with each phase; "stragglers" are those that are not done, each with a reason in plain words.',
+];
+/** What is written of a rotation that is watched. */
+const EVENTS = [
+  'With --json one object a line, whenever something changed: {"event":"phase", phase, done, total, stragglers: [{ node, reason }]}, with "alarms": [text] when there are any. When a newer rotation takes the place of the one that is watched, {"event":"replaced", by}, and that one is watched from then on.',
+  'The last line is {"event":"finished", rootDigest, stragglers}, exit code 0, its stragglers being the nodes that it ended without (at the deadline, or by `ca finish`; "more" counts those beyond 10,000), or {"event":"aborted", rootDigest}, exit code 21.',
+];
+
 const caRotate = command({
   path: "ca rotate",
   summary: "replace the root of the cluster, without anyone noticing",
@@ -17,8 +28,12 @@ const caRotate = command({
     "Nodes that are off do not hold it up for ever: at the deadline it ends if the managers and the quorum of the nodes are done, and the others find their way when they come back. Ctrl-C ends only the watching; see it again with `ca status --watch`.",
     "With --compromised, for a stolen key: one step, no cross-signature, no way back for what is under the old root. Every join token is void. Nodes that are connected at that moment are carried over on their sessions, which they proved themselves for before; the others have to join again. Both are listed.",
     "With --ca-cert and --ca-key, or --external-ca, the next root is not a new one but that authority; it is tried before anything changes. Where the present root cannot vouch for the next one (its key is elsewhere, it allows no authority below it, or has the same name), --trust-first has every node trust both before any is issued a certificate under the next. Who misses it has to join again, and the join tokens are replaced when all nodes but the managers are done.",
+    'Where --external-ca leads to the very authority that signs now, only its servers change, to those that are given: no rotation begins, and no node has to do anything. With --json that is {"event":"finished", rootDigest, stragglers, onlyServers}.',
     "Join tokens carry the new root from then on; those with the old one work for 7 days more.",
-    'With --json one object a line: {"event":"phase", phase, done, total, stragglers: [{ node, reason }]}, and at the end {"event":"finished", rootDigest, stragglers} or {"event":"aborted", rootDigest}.',
+    "With --dry-run nothing changes. It makes all that the rotation needs, and finds what is in its way: whether the present root can vouch for the next one, whether an authority that is given is good and signs (it is asked to, and nothing of it is kept), and which nodes run a version that cannot follow. Then every connected node rehearses its renewal. It ends with exit code 17 if there is an obstacle, or a node could not follow.",
+    ...PHASES,
+    ...EVENTS,
+    'With --json and --compromised there is one line: {"event":"finished", rootDigest, carried, left, stragglers}: carried and left are ids, and stragglers are those that are left, each with the reason. With --json and --dry-run: {ready, problems: [{ node, reason }], absent}, with "obstacle" if there is one, "target" for an authority that was given, and "onlyServers" where that is the present one. With --json and --detach: what `ca status` shows.',
   ],
   options: {
     deadline: option(
@@ -33,7 +48,7 @@ const caRotate = command({
     ),
     detach: flag("Begin it, and do not wait"),
     "dry-run": flag(
-      "Change nothing: have every connected node rehearse its renewal under a root that is thrown away",
+      "Change nothing: check all that is needed, and have every connected node rehearse its renewal",
     ),
     compromised: flag(
       "The present key is in other hands: refuse everything under it, now",
@@ -53,6 +68,10 @@ const caRotate = command({
       help: "To a corporate authority",
     },
     {
+      line: "swarmd ca rotate --dry-run --ca-cert chain.pem --ca-key key.pem",
+      help: "Whether it could",
+    },
+    {
       line: "swarmd ca rotate --compromised",
       help: "Somebody else has the key",
     },
@@ -61,7 +80,7 @@ const caRotate = command({
       help: "In a week's time",
     },
   ],
-  exits: [...EXITS, "rotation-aborted", "disk", "busy"],
+  exits: [...EXITS, "rotation-aborted", "not-found", "disk", "busy"],
   async run(given, host) {
     const { caRotate, caCutOff, caRehearse } = await import(
       "./rotation_commands.ts"
@@ -73,20 +92,25 @@ const caRotate = command({
     }
     const authority = authorityWish(given);
     const trustFirst = given["trust-first"];
-    if ((authority || trustFirst) && (compromised || given["dry-run"])) {
+    if ((authority || trustFirst) && compromised) {
       throw new SwarmdError(
         "usage",
-        "--trust-first, --ca-cert and --external-ca do not go with --compromised or --dry-run",
+        "--trust-first, --ca-cert and --external-ca do not go with --compromised",
         { verdict: "stop" },
       );
     }
-    if (given["dry-run"]) return caRehearse(operatorOptions(given, host));
-    if (compromised) {
-      return caCutOff({ ...operatorOptions(given, host), cutAll });
+    if (given["dry-run"] && compromised) {
+      throw new SwarmdError(
+        "usage",
+        "--dry-run does not go with --compromised",
+        { verdict: "stop" },
+      );
     }
     const options = operatorOptions(given, host);
-    const wish = { deadlineMs, quorum, detach, trustFirst, authority };
-    return caRotate({ ...options, ...wish });
+    if (compromised) return caCutOff({ ...options, cutAll });
+    const wish = { deadlineMs, quorum, trustFirst, authority };
+    if (given["dry-run"]) return caRehearse({ ...options, ...wish });
+    return caRotate({ ...options, ...wish, detach });
   },
 });
 
@@ -94,7 +118,11 @@ const caStatus = command({
   path: "ca status",
   summary: "show how far the rotation of the root is",
   description: [
-    "With --json one object: phase, root, target, done, total, stragglers, startedAt, deadline.",
+    "After its deadline a rotation that has not got its quorum is an alarm, here and in `status`: who is missing, and what to do about it.",
+    ...PHASES,
+    'With --json and without --watch one object: phase, root, done, total and stragglers; while a rotation is under way also id, target, startedAt, deadline, and "alarms" when there are any; and lastRotation, once there was one: {id, outcome, root, at, stragglers, before}. The outcome is "finished", "aborted" or "replaced"; "before" are those that ended earlier, without their stragglers.',
+    "With --watch it tells how a rotation that is under way goes, until it ends.",
+    ...EVENTS,
   ],
   options: {
     watch: flag("Until it ends, as `ca rotate` does"),
@@ -102,7 +130,7 @@ const caStatus = command({
   },
   arguments: {},
   examples: [{ line: "swarmd ca status --watch", help: "After a Ctrl-C" }],
-  exits: [...EXITS, "rotation-aborted"],
+  exits: [...EXITS, "rotation-aborted", "not-found"],
   async run(given, host) {
     const { caStatus } = await import("./rotation_commands.ts");
     const { watch } = given;
@@ -114,11 +142,13 @@ const caAbort = command({
   path: "ca abort",
   summary: "turn the rotation of the root back",
   description: [
-    "The key of the new root is destroyed at once; nodes that have a certificate under it get one under the old root again.",
+    'The key of the new root is destroyed at once; nodes that have a certificate under it get one under the old root again. Until they have, the phase is "returning".',
+    'It is possible in the phases "renewing" and "trusting", and changes nothing in "returning". It is not possible in "switching", the last phase of a rotation with --trust-first: every node has changed over, join tokens pin the new root, and nothing leads from there to the old one, so that whoever is joining would be cut off. It is the last phase: let it end, and rotate again, also back to the authority of before.',
+    "With --json: what `ca status` shows.",
   ],
   options: OPERATOR,
   arguments: {},
-  examples: [{ line: "swarmd ca abort", help: "In any phase" }],
+  examples: [{ line: "swarmd ca abort", help: "Back to the root before" }],
   exits: EXITS,
   async run(given, host) {
     const { caStep } = await import("./rotation_commands.ts");
@@ -130,7 +160,9 @@ const caFinish = command({
   path: "ca finish",
   summary: "end the rotation of the root without stragglers",
   description: [
-    "Nodes that are down, frozen or failing are not waited for any more, and after a minute no worker is. They find their way back by themselves when they return.",
+    "Nodes that are down, frozen or failing are not waited for any more, and after a minute no worker is. They find their way back by themselves when they return; after a rotation with --trust-first they have to join again. Managers that are up are always waited for.",
+    'It still goes through its phases ("renewing", "trusting", "switching", "returning"), and names at its end whom it left: see `ca status`.',
+    "With --json: what `ca status` shows.",
   ],
   options: OPERATOR,
   arguments: {},

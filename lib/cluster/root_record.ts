@@ -138,6 +138,42 @@ export interface RootGrace {
   readonly until: number;
 }
 
+/** A node that a rotation waits for, or ended without. */
+export interface Straggler {
+  readonly node: string;
+  /** In plain words. */
+  readonly reason: string;
+}
+
+/**
+ * How a rotation ended. `replaced`: by the one that began next, or by a root
+ * that took the place of one that was compromised.
+ */
+export type RotationOutcome = "finished" | "aborted" | "replaced";
+
+/** A rotation that is over. */
+export interface EndedRotation {
+  readonly id: string;
+  readonly outcome: RotationOutcome;
+  /** Digest of the root that the cluster had then. */
+  readonly root: string;
+  /** Wall clock, in milliseconds. */
+  readonly at: number;
+}
+
+/**
+ * The rotation that ended last. It is kept so that whoever watched it learns
+ * how it ended, also when he was away then, or the manager was.
+ */
+export interface LastRotation extends EndedRotation {
+  /** Whom it ended without, at most 10,000. */
+  readonly stragglers: readonly Straggler[];
+  /** Stragglers that are not listed; absent: none. */
+  readonly more?: number;
+  /** Those that ended earlier, newest first. Absent: none. */
+  readonly before?: readonly EndedRotation[];
+}
+
 /** What rotations leave in the cluster's record. */
 export interface RootHistory {
   /** Highest generation ever given out. Absent: the root's. */
@@ -149,6 +185,8 @@ export interface RootHistory {
   readonly graces?: readonly RootGrace[];
   /** Of rotations that were aborted or replaced: leaves still lean on them. */
   readonly retired?: readonly CrossSigned[];
+  /** The rotation that ended last, and those before it. */
+  readonly lastRotation?: LastRotation;
   /** Key ids of roots that were cut off; nothing under them is good again. */
   readonly compromised?: readonly string[];
 }

@@ -18,10 +18,37 @@ const DEFAULT_QUORUM = 0.9;
 /** Cut-off roots that are remembered. */
 const MAX_COMPROMISED = 64;
 
+/**
+ * The record that an order was made for. What was made for one root must not
+ * take the place of what came after it.
+ */
+export interface OrderBase {
+  /** Generation of the present root. */
+  readonly root: number;
+  /** Generation that the next root gets. */
+  readonly next: number;
+  /** Id of the rotation under way; absent: none. */
+  readonly rotation?: string;
+}
+
+/** What an order is to be made for now. */
+export function orderBase(
+  cluster: Pick<ClusterRecord, "generation" | "root" | "rotation">,
+): OrderBase {
+  const { root, rotation } = cluster;
+  return {
+    root: root.generation,
+    next: nextGeneration(cluster),
+    ...(rotation && { rotation: rotation.id }),
+  };
+}
+
 /** A rotation to be begun. Everything is made before, and written at once. */
 export interface RotationOrder {
   /** Random; who acts on the rotation later names it. */
   readonly id: string;
+  /** What it was made for; another record refuses it. */
+  readonly from: OrderBase;
   /** Of the present root. */
   readonly present: RootFacts;
   /** Of generation {@linkcode nextGeneration}, with its sealed key. */
@@ -56,7 +83,8 @@ export function nextGeneration(
 /**
  * Begins a rotation.
  *
- * @throws {SwarmdError} `usage` when one is under way, or the target is the
+ * @throws {SwarmdError} `precondition` when the record is not the one that it
+ * was made for; `usage` when a rotation is under way, or the target is the
  * present root or one that was cut off
  * @throws {RangeError} when generation, deadline or quorum are out of range
  */
@@ -64,6 +92,7 @@ export function start(
   cluster: ClusterRecord,
   order: RotationOrder,
 ): ClusterRecord {
+  checkBase(cluster, order.from);
   if (cluster.rotation) {
     throw impossible(`rotation ${cluster.rotation.id} is under way`);
   }
@@ -82,6 +111,7 @@ export function replace(
   order: RotationOrder & { readonly replaces: string },
 ): ClusterRecord {
   const rotation = mustRotation(cluster, order.replaces);
+  checkBase(cluster, order.from);
   if (rotation.trustFirst || !order.crossed) {
     throw impossible(
       "where roots are not cross-signed, one rotation must end before the next",
@@ -96,7 +126,7 @@ export function replace(
  * target's key is gone with the record: nothing is issued under it any more.
  *
  * @throws {SwarmdError} `not-found` when another rotation, or none, is under
- * way; `usage` when it is trust-first and only the managers are left
+ * way; `precondition` when it is trust-first and only the managers are left
  */
 export function abort(
   cluster: ClusterRecord,
@@ -109,10 +139,7 @@ export function abort(
 ): ClusterRecord {
   const rotation = mustRotation(cluster, step.id);
   if (rotation.phase === "returning") return cluster;
-  if (rotation.phase === "switching") {
-    // Joiners pin the new root by now, and could not follow the managers back
-    throw impossible("every node has changed over, and the managers are at it");
-  }
+  if (rotation.phase === "switching") throw tooLate();
   const { finishAt: _, successor: __, ...rest } = rotation;
   const { key: ___, external: ____, ...target } = rotation.target;
   const deadline = step.now + (step.deadlineMs ?? DEFAULT_DEADLINE_MS);
@@ -171,17 +198,21 @@ export function withCross(
  * they vouched for is good again. No cross-signature, no succession, no grace;
  * join tokens are void.
  *
- * @throws {SwarmdError} `usage` when the target is one of the roots cut off
+ * @throws {SwarmdError} `precondition` when the record is not the one that it
+ * was made for; `usage` when the target is one of the roots cut off
  */
 export function cutOver(
   cluster: ClusterRecord,
   order: {
+    /** What it was made for; another record refuses it. */
+    readonly from: OrderBase;
     readonly present: RootFacts;
     readonly target: TargetRoot;
     readonly tokens: Readonly<Record<Role, StandingToken>>;
   },
 ): ClusterRecord {
   const { target, present, tokens } = order;
+  checkBase(cluster, order.from);
   checkGeneration(cluster, target);
   const { rotation, links: _, graces: __, retired: ___, ...kept } = cluster;
   const cut = new Set([...(kept.compromised ?? []), present.keyId]);
@@ -215,6 +246,21 @@ function begin(cluster: ClusterRecord, order: RotationOrder): ClusterRecord {
   return { ...cluster, root, generation: target.generation, rotation };
 }
 
+function checkBase(cluster: ClusterRecord, from: OrderBase): void {
+  const { root, next, rotation } = orderBase(cluster);
+  const same = root === from.root && next === from.next &&
+    rotation === from.rotation;
+  if (same) return;
+  throw new SwarmdError(
+    "precondition",
+    "Cannot rotate the root: the root changed meanwhile",
+    {
+      verdict: "stop",
+      hint: "Look at `swarmd ca status` and order again",
+    },
+  );
+}
+
 function checkGeneration(cluster: ClusterRecord, target: TargetRoot): void {
   const want = nextGeneration(cluster);
   if (target.generation === want) return;
@@ -244,6 +290,22 @@ function mustRotation(cluster: ClusterRecord, id: string): RotationRecord {
     `Cannot act on root rotation ${id}: ${
       rotation ? `rotation ${rotation.id}` : "none"
     } is under way`,
+  );
+}
+
+/**
+ * Joiners pin the new root by now. A manager that went back would cut off those
+ * that are on their way, since nothing leads them to the old root.
+ */
+function tooLate(): SwarmdError {
+  return new SwarmdError(
+    "precondition",
+    "Cannot abort the rotation: it is switching, every node that was waited for has changed over and the join tokens pin the new root, which nothing leads back from",
+    {
+      verdict: "stop",
+      hint:
+        "Let it end, `swarmd ca status --watch` shows when, and rotate again with `swarmd ca rotate`, also back to the authority of before",
+    },
   );
 }
 

@@ -2,7 +2,11 @@ import { formatTime, MINUTE } from "../base/time.ts";
 import type { Role } from "../pki/profile.ts";
 import type { ClusterRecord } from "./cluster.ts";
 import type { NodeRecord } from "./node.ts";
-import type { RotationPhase, RotationRecord } from "./root_record.ts";
+import type {
+  RotationPhase,
+  RotationRecord,
+  Straggler,
+} from "./root_record.ts";
 import { factsOf } from "./root_views.ts";
 
 /** How long a rotation waits for a node that never came, in milliseconds. */
@@ -23,6 +27,8 @@ export interface NodeFacts {
   /** Digest of the bundle that it said it trusts. */
   readonly trusts?: string;
   readonly frozen?: "suspended" | "conflict";
+  /** Version of the program that it runs, as it said. */
+  readonly version?: string;
   /** Since when it is not connected, in milliseconds. */
   readonly downSince?: number;
   /** Why its last renewal failed. */
@@ -44,15 +50,9 @@ export function nodeFacts(node: NodeRecord, live: LiveFacts = {}): NodeFacts {
     ...(issuedAt !== undefined && { issuedAt }),
     ...(node.trusts !== undefined && { trusts: node.trusts }),
     ...(node.admission !== "active" && { frozen: node.admission }),
+    ...(node.description && { version: node.description.version }),
     ...live,
   };
-}
-
-/** A node that a rotation waits for. */
-export interface Straggler {
-  readonly node: string;
-  /** In plain words. */
-  readonly reason: string;
 }
 
 /** How far the present phase is. */
@@ -85,6 +85,61 @@ export function progress(
     reason,
   }));
   return { phase, done, total: done + behind.length, stragglers };
+}
+
+/** First version that goes along with a rotation: major, minor, patch. */
+const FOLLOWS_SINCE = [0, 1, 0] as const;
+
+/** Whether a node of a version goes along with a rotation of the root. */
+export function followsRotations(version: string): boolean {
+  const found = /^(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:[-+]|$)/.exec(version);
+  if (!found) return false;
+  for (const [i, least] of FOLLOWS_SINCE.entries()) {
+    const part = Number(found[i + 1] ?? 0);
+    if (part !== least) return part > least;
+  }
+  return true;
+}
+
+/** Why a node of a version does not. */
+export function whyUnable(version: string): string {
+  const since = FOLLOWS_SINCE.join(".");
+  return version === ""
+    ? `has not said what version it runs, want ${since} or later`
+    : `runs version ${version}, want ${since} or later to follow a rotation`;
+}
+
+/** Nodes that an alarm names. */
+const MAX_NAMED = 3;
+
+/**
+ * What an operator is told when the deadline has passed and the quorum is not
+ * there; `undefined` when it has not, or it is.
+ */
+export function overdue(
+  cluster: ClusterRecord,
+  look: RotationLook,
+): string | undefined {
+  const { rotation } = cluster;
+  const count = countNodes(cluster, look);
+  if (!rotation || !count || look.now < rotation.deadline) return undefined;
+  const { done, behind } = count;
+  if (behind.length === 0 || isPhaseOver(cluster, look)) return undefined;
+  // Managers hold up whatever the quorum says
+  const managersFirst = behind.toSorted((a, b) =>
+    Number(b.node.role === "manager") - Number(a.node.role === "manager")
+  );
+  const named = managersFirst.slice(0, MAX_NAMED)
+    .map(({ node: { id, role }, reason }) => `${role} ${id} (${reason})`);
+  const more = behind.length - named.length;
+  const all = [...named, ...(more > 0 ? [`${more} more`] : [])];
+  return `The deadline of the rotation of the root passed at ${
+    formatTime(rotation.deadline)
+  }, and ${behind.length} of ${
+    done + behind.length
+  } nodes are not done with "${rotation.phase}", more than the quorum allows: ${
+    all.join(", ")
+  }; see \`swarmd ca status\`, end it without them with \`swarmd ca finish\`, or remove with \`swarmd node rm\` those that will not come back`;
 }
 
 /** Whether the present phase may end. */
@@ -219,9 +274,12 @@ function isSeenUnder(node: NodeFacts, issuer: string): boolean {
 
 /** The first thing that an operator would look at. */
 function reasonOf(node: NodeFacts, missing: string): string {
-  const { frozen, failing, downSince } = node;
+  const { frozen, failing, downSince, version } = node;
   if (frozen === "suspended") return "suspended by an operator";
   if (frozen) return "two machines use its identity";
+  if (version !== undefined && !followsRotations(version)) {
+    return whyUnable(version);
+  }
   if (downSince !== undefined) return `down since ${formatTime(downSince)}`;
   return failing === undefined ? missing : `renewal failing: ${failing}`;
 }

@@ -1,12 +1,14 @@
 import * as z from "zod/mini";
-import type { RotationSummary } from "../cluster/local_api.ts";
+import type { EndedSummary, RotationSummary } from "../cluster/local_api.ts";
 import type { ClusterRecord } from "../cluster/cluster.ts";
 import { factsOf } from "../cluster/root_views.ts";
+import type { EndedRotation } from "../cluster/root_record.ts";
 import type { Store } from "../cluster/store.ts";
 import type { Actions } from "../rpc/local_answer.ts";
 import { readBody } from "./action_body.ts";
 import { mustCluster } from "./records.ts";
 import type { RotationDesk } from "./rotation_desk.ts";
+import type { RotationWish } from "./rotation_orders.ts";
 
 /** What the operator's changes of the authority work with. */
 export interface CaActionParts {
@@ -46,19 +48,11 @@ export function caActions(parts: CaActionParts): Actions {
   const { rotation } = parts;
   return {
     "/v1/ca/rotate": async (body) => {
-      const { deadlineMs, quorum, trustFirst, authority } = readBody(
-        rotate,
-        body,
-      );
-      await rotation.start({
-        ...(deadlineMs !== undefined && { deadlineMs }),
-        ...(quorum !== undefined && { quorum }),
-        ...(trustFirst && { trustFirst }),
-        ...(authority && { authority }),
-      });
-      return rotationSummary(parts);
+      const id = await rotation.start(readWish(body));
+      // A small cluster may be done with it by now
+      return { ...rotationSummary(parts), ...(id !== undefined && { id }) };
     },
-    "/v1/ca/rehearse": () => rotation.rehearsal.run(),
+    "/v1/ca/rehearse": (body) => rotation.rehearsal.run(readWish(body)),
     "/v1/ca/cut-off": async (body) => {
       const report = await rotation.cutOff(readBody(cut, body));
       return { ...report, root: rotationSummary(parts).root };
@@ -74,6 +68,16 @@ export function caActions(parts: CaActionParts): Actions {
   };
 }
 
+function readWish(body: unknown): RotationWish {
+  const { deadlineMs, quorum, trustFirst, authority } = readBody(rotate, body);
+  return {
+    ...(deadlineMs !== undefined && { deadlineMs }),
+    ...(quorum !== undefined && { quorum }),
+    ...(trustFirst && { trustFirst }),
+    ...(authority && { authority }),
+  };
+}
+
 /** Where the rotation of the root stands. */
 export function rotationSummary(
   { store, rotation: desk }: CaActionParts,
@@ -82,9 +86,12 @@ export function rotationSummary(
   const root = factsOf(cluster.root).digest;
   const { rotation } = cluster;
   const progress = desk.progress();
+  const last = lastOf(cluster);
   if (!rotation || !progress) {
-    return { phase: "stable", root, done: 0, total: 0, stragglers: [] };
+    const nobody = { done: 0, total: 0, stragglers: [] };
+    return { phase: "stable", root, ...nobody, ...last };
   }
+  const alarms = desk.alarms();
   const { done, total, stragglers } = progress;
   return {
     phase: rotation.phase,
@@ -96,5 +103,26 @@ export function rotationSummary(
     stragglers,
     startedAt: new Date(rotation.startedAt).toISOString(),
     deadline: new Date(rotation.deadline).toISOString(),
+    ...(alarms.length > 0 && { alarms }),
+    ...last,
   };
+}
+
+function lastOf(
+  { lastRotation, rotation }: ClusterRecord,
+): Pick<RotationSummary, "lastRotation"> {
+  if (!lastRotation) return {};
+  const { stragglers, more, before = [], ...newest } = lastRotation;
+  const late = { stragglers, ...(more !== undefined && { more }) };
+  return {
+    lastRotation: {
+      ...endedOf(newest),
+      ...(!rotation && late),
+      before: before.map(endedOf),
+    },
+  };
+}
+
+function endedOf({ id, outcome, root, at }: EndedRotation): EndedSummary {
+  return { id, outcome, root, at: new Date(at).toISOString() };
 }

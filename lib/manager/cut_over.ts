@@ -1,10 +1,14 @@
 import { toBase64 } from "../base/bytes.ts";
 import { SwarmdError } from "../base/errors.ts";
+import { newId } from "../base/random.ts";
 import { HOUR } from "../base/time.ts";
 import { audit } from "../cluster/audit.ts";
-import { cutOver } from "../cluster/root_rotation.ts";
+import type { ClusterRecord } from "../cluster/cluster.ts";
+import { cutOver, type OrderBase } from "../cluster/root_rotation.ts";
+import type { EndedRotation, Straggler } from "../cluster/root_record.ts";
+import { keepEnd, withEnd } from "../cluster/rotation_end.ts";
 import { factsOf } from "../cluster/root_views.ts";
-import { CLUSTER, type Transaction } from "../cluster/store.ts";
+import { CLUSTER, type Transaction, type View } from "../cluster/store.ts";
 import { crossSign } from "../pki/cross_sign.ts";
 import { newestKey } from "../pki/sealed.ts";
 import { makeStandingToken } from "./bootstrap.ts";
@@ -24,6 +28,8 @@ export interface CutReport {
   readonly carried: readonly string[];
   /** All others: they have to join again. */
   readonly left: readonly string[];
+  /** The same, each with the reason. */
+  readonly stragglers: readonly Straggler[];
 }
 
 /**
@@ -34,7 +40,11 @@ export interface CutReport {
  */
 export async function cutOff(
   parts: RotationParts,
-  { cutAll }: { readonly cutAll: boolean },
+  { cutAll, from }: {
+    readonly cutAll: boolean;
+    /** What it was ordered for; another root is not cut off instead. */
+    readonly from: OrderBase;
+  },
 ): Promise<CutReport> {
   const { store, authorities, clock, crypto, random } = parts;
   const before = store.view(mustCluster);
@@ -46,6 +56,7 @@ export async function cutOff(
     manager: await makeStandingToken(token, "manager"),
   };
   const order = {
+    from,
     present: factsOf(before.root),
     target: target.record,
     tokens,
@@ -57,14 +68,34 @@ export async function cutOff(
     const { generation } = target.record;
     await authorities.carry({ cross, generation, until: plan.now + ASKED_MS });
   }
-  await store.update((tx) => {
-    tx.put("cluster", CLUSTER, cutOver(mustCluster(tx), order));
+  const id = newId(random);
+  const report = await store.update((tx) => {
+    const who = whomItReaches(parts, { tx, cutAll });
+    const next = cutOver(mustCluster(tx), order);
+    const ended = { id, root: factsOf(next.root).digest, at: plan.now };
+    tx.put("cluster", CLUSTER, withCut(mustCluster(tx), next, { ended, who }));
     voidTokens(tx);
     const why = "the root was cut off as compromised";
     audit(tx, { at: plan.now, action: "rotation", by: "operator", why });
+    return who;
   });
   authorities.forget();
-  return report(parts, cutAll);
+  endOthers(parts, report);
+  return report;
+}
+
+/** It replaced what was under way, and is over itself. */
+function withCut(
+  before: ClusterRecord,
+  after: ClusterRecord,
+  { ended, who }: {
+    readonly ended: Pick<EndedRotation, "id" | "root" | "at">;
+    readonly who: CutReport;
+  },
+): ClusterRecord {
+  const stragglers = () => [];
+  const next = withEnd(before, after, { now: ended.at, stragglers });
+  return keepEnd(next, { ...ended, outcome: "finished" }, who.stragglers);
 }
 
 /** Only for those who are carried over: not marked as a successor. */
@@ -96,19 +127,32 @@ function voidTokens(tx: Transaction): void {
   }
 }
 
-function report(
-  { store, sessions, nodeId: own }: RotationParts,
-  cutAll: boolean,
+function whomItReaches(
+  { sessions, nodeId: own }: RotationParts,
+  { tx: view, cutAll }: { readonly tx: View; readonly cutAll: boolean },
 ): CutReport {
-  const carried: string[] = [];
-  for (const { nodeId, connection } of [...sessions]) {
-    if (connection && !cutAll) carried.push(nodeId);
-    else sessions.end(nodeId, cut());
-  }
+  const carried = cutAll
+    ? []
+    : [...sessions].filter(({ connection }) => connection)
+      .map(({ nodeId }) => nodeId);
   const known = new Set([own, ...carried]);
-  const nodes = store.view((view) => [...view.list("node")]);
-  const left = nodes.map(({ id }) => id).filter((id) => !known.has(id));
-  return { carried, left };
+  const left = [...view.list("node")].map(({ id }) => id)
+    .filter((id) => !known.has(id));
+  const reason = cutAll
+    ? "was cut off, and has to join again with a new token"
+    : "was not connected, and has to join again with a new token";
+  const stragglers = left.map((node) => ({ node, reason }));
+  return { carried, left, stragglers };
+}
+
+function endOthers(
+  { sessions }: RotationParts,
+  { carried }: CutReport,
+): void {
+  const stay = new Set(carried);
+  for (const { nodeId } of [...sessions]) {
+    if (!stay.has(nodeId)) sessions.end(nodeId, cut());
+  }
 }
 
 function cut(): SwarmdError {

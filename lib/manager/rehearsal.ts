@@ -1,24 +1,38 @@
-import { SwarmdError } from "../base/errors.ts";
+import { describeError, SwarmdError } from "../base/errors.ts";
 import { newId } from "../base/random.ts";
 import { HOUR, SECOND } from "../base/time.ts";
-import { crossSign, crossSignProblem } from "../pki/cross_sign.ts";
+import { crossSign } from "../pki/cross_sign.ts";
 import { readCertificate } from "../pki/certificate.ts";
 import { createRoot } from "../pki/root.ts";
 import { nextGeneration } from "../cluster/root_rotation.ts";
 import type { RehearsalSummary } from "../cluster/local_api.ts";
+import type { Straggler } from "../cluster/root_record.ts";
+import { followsRotations, whyUnable } from "../cluster/rotation_progress.ts";
 import type { IssuedResult } from "../rpc/schemas.ts";
 import { readCsr } from "../pki/csr.ts";
 import type { Signer } from "../pki/signer.ts";
 import { fromBase64 } from "../base/bytes.ts";
+import { isPresentAuthority } from "./authority_servers.ts";
 import { spkiHash } from "./bootstrap.ts";
 import { mustCluster, mustNode } from "./records.ts";
+import { rootFacts } from "./root_facts.ts";
+import {
+  planRotation,
+  readSource,
+  type RotationWish,
+} from "./rotation_orders.ts";
 import type { RotationParts } from "./rotation_parts.ts";
 import { signLeaf } from "./sign_leaf.ts";
 
 /** Nodes that rehearse at the same time. */
 const IN_FLIGHT = 64;
-/** For all of them, in milliseconds. */
+/** For all of it, in milliseconds: the operator's command waits a minute. */
 const REHEARSAL_MS = 45 * SECOND;
+/** And at least so long for the nodes, whatever an authority took of it. */
+const NODES_MS = 15 * SECOND;
+
+/** No node has anything to do. */
+const NOBODY = { ready: 0, problems: [], absent: [] };
 
 interface Rehearsal {
   readonly id: string;
@@ -30,9 +44,16 @@ interface Rehearsal {
   readonly done: () => void;
 }
 
+/** What is to be rehearsed, and when it began, on the monotonic clock. */
+interface Plan {
+  readonly wish: RotationWish;
+  readonly begunAt: number;
+}
+
 /**
- * Has every connected node go through a renewal under a root that is thrown
- * away: nothing is recorded, so nothing that comes of it is ever accepted.
+ * Makes all that a rotation needs, and writes nothing. Then has every connected
+ * node go through a renewal under a root that is thrown away: nothing is
+ * recorded, so nothing that comes of it is ever accepted.
  */
 export class RehearsalDesk {
   readonly #parts: RotationParts;
@@ -44,28 +65,66 @@ export class RehearsalDesk {
   }
 
   /** @throws {SwarmdError} `too-busy` while another one is under way */
-  async run(): Promise<RehearsalSummary> {
+  async run(wish: RotationWish = {}): Promise<RehearsalSummary> {
     if (this.#isBusy) {
       throw new SwarmdError("too-busy", "A rehearsal is under way");
     }
     this.#isBusy = true;
+    const begunAt = this.#parts.clock.monotonic();
     try {
-      return await this.#run();
+      return await this.#run({ wish, begunAt });
     } finally {
       this.#isBusy = false;
     }
   }
 
-  async #run(): Promise<RehearsalSummary> {
-    const present = [...this.#parts.sessions]
+  async #run(plan: Plan): Promise<RehearsalSummary> {
+    try {
+      const target = await this.#plan(plan);
+      if (target.onlyServers) return { ...target, ...NOBODY };
+      const { present, absent, unable } = this.#fleet();
+      const signer = await this.#signer(plan);
+      const told = await this.#rehearse(signer, { present, plan });
+      const ready = present.length - told.length;
+      return { ...target, ready, problems: [...unable, ...told], absent };
+    } catch (error) {
+      if (!(error instanceof SwarmdError)) throw error;
+      const { absent, unable: problems } = this.#fleet();
+      return { obstacle: describeError(error), ready: 0, problems, absent };
+    }
+  }
+
+  /** Who can rehearse, who is not there, and who does not know how. */
+  #fleet() {
+    const unable = this.#unable();
+    const connected = [...this.#parts.sessions]
       .filter(({ connection }) => connection)
       .map(({ nodeId }) => nodeId);
-    const absent = this.#absent(new Set(present));
-    const signer = await this.#throwAway();
-    if (typeof signer === "string") {
-      return { obstacle: signer, ready: 0, problems: [], absent };
+    const absent = this.#absent(new Set(connected));
+    const names = new Set(unable.map(({ node }) => node));
+    const present = connected.filter((id) => !names.has(id));
+    return { present, absent, unable };
+  }
+
+  /**
+   * The rotation itself, up to the moment at which it would be written.
+   *
+   * @returns its root, where an operator named it
+   * @throws {SwarmdError} why there can be none
+   */
+  async #plan(
+    { wish }: Plan,
+  ): Promise<Pick<RehearsalSummary, "target" | "onlyServers">> {
+    const { store, crypto } = this.#parts;
+    const source = await readSource(this.#parts, wish);
+    const target = source &&
+      { target: (await rootFacts(crypto, source.anchor)).digest };
+    if (source && isPresentAuthority(store.view(mustCluster), source)) {
+      return { ...target, onlyServers: true };
     }
-    return await this.#rehearse(signer, { present, absent });
+    const { next } = await planRotation(this.#parts, { wish, source });
+    next(store.view(mustCluster));
+    return { ...target };
   }
 
   /** A node asks for its certificate; it gets one that is worth nothing. */
@@ -111,11 +170,13 @@ export class RehearsalDesk {
 
   async #rehearse(
     signer: Signer,
-    { present, absent }: {
+    { present, plan: { begunAt } }: {
       readonly present: readonly string[];
-      readonly absent: readonly string[];
+      readonly plan: Plan;
     },
-  ): Promise<RehearsalSummary> {
+  ): Promise<Straggler[]> {
+    const { clock } = this.#parts;
+    const leftMs = begunAt + REHEARSAL_MS - clock.monotonic();
     const done = Promise.withResolvers<void>();
     const rehearsal: Rehearsal = {
       id: newId(this.#parts.random),
@@ -127,7 +188,7 @@ export class RehearsalDesk {
       done: done.resolve,
     };
     this.#rehearsal = rehearsal;
-    const late = this.#parts.clock.schedule(REHEARSAL_MS, done.resolve);
+    const late = clock.schedule(Math.max(NODES_MS, leftMs), done.resolve);
     for (let i = 0; i < IN_FLIGHT; i++) this.#next(rehearsal);
     await done.promise;
     late();
@@ -136,8 +197,7 @@ export class RehearsalDesk {
       .map((node) => ({ node, reason: "it did not answer" }));
     const told = [...rehearsal.problems]
       .map(([node, reason]) => ({ node, reason }));
-    const problems = [...told, ...silent];
-    return { ready: present.length - problems.length, problems, absent };
+    return [...told, ...silent];
   }
 
   #next(rehearsal: Rehearsal): void {
@@ -149,8 +209,18 @@ export class RehearsalDesk {
     } else if (rehearsal.open.size === 0) rehearsal.done();
   }
 
-  /** A root that nobody will ever trust; or why it cannot be vouched for. */
-  async #throwAway(): Promise<Signer | string> {
+  /** Who signs what is thrown away. */
+  async #signer({ wish }: Plan): Promise<Signer> {
+    const { authorities, clock } = this.#parts;
+    // Nobody vouches for another root: the present one has to do
+    if (wish.trustFirst) {
+      return authorities.signerFor({ role: "worker", now: clock.now() });
+    }
+    return await this.#throwAway();
+  }
+
+  /** A root that nobody will ever trust. */
+  async #throwAway(): Promise<Signer> {
     const { crypto, random, clock, store, authorities } = this.#parts;
     const now = clock.now();
     const cluster = store.view(mustCluster);
@@ -159,8 +229,6 @@ export class RehearsalDesk {
     const der = await createRoot(crypto, { random, now, generation, key });
     const root = await readCertificate(crypto, der);
     const { root: issuer, key: issuerKey } = authorities.present;
-    const problem = crossSignProblem({ root, issuer });
-    if (problem !== undefined) return problem;
     const cross = await crossSign(crypto, {
       ...{ root, generation, issuer, issuerKey, random, now },
       clusterId: cluster.id,
@@ -170,6 +238,18 @@ export class RehearsalDesk {
     const intermediates = [await readCertificate(crypto, cross)];
     const authority = { root, key: key.privateKey, intermediates };
     return authorities.signerOf(authority);
+  }
+
+  /** Those that came, and are of a version that does not know how. */
+  #unable(): Straggler[] {
+    const { store, nodeId } = this.#parts;
+    const nodes = store.view((view) => [...view.list("node")]);
+    return nodes.flatMap(({ id, firstSeen, description }) => {
+      const version = description?.version ?? "";
+      const fits = id === nodeId || firstSeen === undefined;
+      if (fits || followsRotations(version)) return [];
+      return [{ node: id, reason: whyUnable(version) }];
+    });
   }
 
   #absent(present: ReadonlySet<string>): string[] {

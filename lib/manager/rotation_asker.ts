@@ -29,6 +29,8 @@ interface Need {
   readonly renew?: string;
   /** Digest of the bundle that it should trust. */
   readonly bundle?: string;
+  /** First it has to see this manager with the certificate that it has now. */
+  readonly move?: true;
 }
 
 interface Asked {
@@ -89,14 +91,16 @@ export class RotationAsker {
 
   #findDue(view: View): { readonly nodeId: string; readonly need: Need }[] {
     const cluster = mustCluster(view);
-    let inFlight = this.#settle((id) => view.get("node", id), cluster);
+    let inFlight = this.#settle(view, cluster);
     const due = [];
     this.#suspectAll(cluster);
     for (const nodeId of this.#unsure) {
       if (inFlight >= IN_FLIGHT) break;
       const node = view.get("node", nodeId);
       const isHere = this.#parts.sessions.of(nodeId)?.connection !== undefined;
-      const need = node && isHere ? this.#needOf(node, cluster) : undefined;
+      const need = node && isHere
+        ? this.#needOf(node, { cluster, view })
+        : undefined;
       if (!need) this.#unsure.delete(nodeId);
       if (!need || !this.#isDue(nodeId, need)) continue;
       due.push({ nodeId, need });
@@ -113,17 +117,15 @@ export class RotationAsker {
   }
 
   /** Forgets who has come; @returns how many are still under way */
-  #settle(
-    find: (id: string) => NodeRecord | undefined,
-    cluster: ClusterRecord,
-  ): number {
+  #settle(view: View, cluster: ClusterRecord): number {
     const now = this.#parts.clock.monotonic();
     let inFlight = 0;
     for (const [id, { at }] of this.#asked) {
-      const node = find(id);
+      const node = view.get("node", id);
       const gone = !node || !this.#parts.sessions.of(id)?.connection;
-      if (gone || !this.#needOf(node, cluster)) this.#asked.delete(id);
-      else if (now - at < ANSWER_MS) inFlight++;
+      if (gone || !this.#needOf(node, { cluster, view })) {
+        this.#asked.delete(id);
+      } else if (now - at < ANSWER_MS) inFlight++;
     }
     return inFlight;
   }
@@ -141,6 +143,12 @@ export class RotationAsker {
     const before = this.#asked.get(nodeId);
     const times = before?.what === what ? before.times + 1 : 1;
     this.#asked.set(nodeId, { what, times, at: clock.monotonic() });
+    // Behind all others: who does not answer keeps nobody from being asked
+    if (this.#unsure.delete(nodeId)) this.#unsure.add(nodeId);
+    if (need.move) {
+      const reason = "this manager has a certificate under the new root";
+      sessions.of(nodeId)?.connection?.move(reason);
+    }
     if (need.bundle !== undefined) {
       sessions.push(nodeId, "ca.bundle", authorities.offer(clock.now()));
     }
@@ -150,7 +158,10 @@ export class RotationAsker {
     }
   }
 
-  #needOf(node: NodeRecord, cluster: ClusterRecord): Need | undefined {
+  #needOf(
+    node: NodeRecord,
+    { cluster, view }: { readonly cluster: ClusterRecord; readonly view: View },
+  ): Need | undefined {
     const { clock, nodeId } = this.#parts;
     if (node.id === nodeId || node.admission !== "active") return undefined;
     const { role, trusts, certificates: { current, pending } } = node;
@@ -167,9 +178,29 @@ export class RotationAsker {
     // Where the old root is gone, its own certificate has to change first.
     const bundle = trusts !== digest && !(renew && !cluster.rotation);
     if (!renew && !bundle) return undefined;
+    const move = bundle && this.#isBehindUs(node.id, { cluster, view });
     return {
       ...(renew && { renew: keyId }),
-      ...(bundle && { bundle: digest }),
+      ...(bundle && (move ? { move } : { bundle: digest })),
     };
+  }
+
+  /**
+   * Whether a connection was made with a certificate of this manager that does
+   * not hold under the root that is left: the node would refuse the bundle.
+   */
+  #isBehindUs(
+    id: string,
+    { cluster, view }: { readonly cluster: ClusterRecord; readonly view: View },
+  ): boolean {
+    // As long as a rotation lasts, either root will do
+    if (cluster.rotation) return false;
+    const { sessions, nodeId } = this.#parts;
+    const { servedWith } = sessions.of(id)?.connection ?? {};
+    const { current, previous } = view.get("node", nodeId)?.certificates ?? {};
+    const served = [current, previous].find((each) =>
+      each?.fingerprint === servedWith
+    );
+    return served?.issuerKeyId !== cluster.root.facts?.keyId;
   }
 }

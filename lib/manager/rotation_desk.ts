@@ -1,40 +1,18 @@
-import { fromBase64 } from "../base/bytes.ts";
-import { describeError, SwarmdError } from "../base/errors.ts";
+import { describeError } from "../base/errors.ts";
 import { HOUR, MINUTE, SECOND, sleep } from "../base/time.ts";
-import { audit } from "../cluster/audit.ts";
-import type { ClusterRecord } from "../cluster/cluster.ts";
-import {
-  abort,
-  DEFAULT_DEADLINE_MS,
-  finish,
-  isCrossDue,
-  replace,
-  start,
-  withCross,
-} from "../cluster/root_rotation.ts";
-import { advance, forgetHistory } from "../cluster/rotation_steps.ts";
 import {
   FINISH_PATIENCE_MS,
-  nodeFacts,
+  overdue,
   progress,
-  type RotationLook,
   type RotationProgress,
 } from "../cluster/rotation_progress.ts";
-import { CLUSTER, type Transaction, type View } from "../cluster/store.ts";
-import { type Certificate, readCertificate } from "../pki/certificate.ts";
-import { CA_NAME } from "../pki/profile.ts";
-import { cutOff, type CutReport } from "./cut_over.ts";
-import { newestKey } from "../pki/sealed.ts";
-import { makeStandingToken } from "./bootstrap.ts";
+import type { CutReport } from "./cut_over.ts";
+import { lookAtFleet } from "./fleet_look.ts";
 import { mustCluster } from "./records.ts";
 import { RehearsalDesk } from "./rehearsal.ts";
 import { RotationAsker } from "./rotation_asker.ts";
-import {
-  crossPair,
-  makeNextRoot,
-  orderRotation,
-  type RotationWish,
-} from "./rotation_orders.ts";
+import { RotationChanges } from "./rotation_changes.ts";
+import type { RotationWish } from "./rotation_orders.ts";
 import type { RotationParts } from "./rotation_parts.ts";
 
 /** Shortest time between two looks at the fleet, in milliseconds. */
@@ -56,14 +34,17 @@ const IDLE_PAUSE = HOUR;
 export class RotationDesk {
   readonly #parts: RotationParts;
   readonly rehearsal: RehearsalDesk;
+  readonly #changes: RotationChanges;
   readonly #asker: RotationAsker;
   #wake = Promise.withResolvers<void>();
-  #last: Promise<unknown> = Promise.resolve();
   #selfFailedAt = -Infinity;
+  /** Id of the rotation whose deadline was in the log. */
+  #overdue: string | undefined;
 
   constructor(parts: RotationParts) {
     this.#parts = parts;
     this.#asker = new RotationAsker(parts);
+    this.#changes = new RotationChanges(parts);
     this.rehearsal = new RehearsalDesk(parts);
   }
 
@@ -101,89 +82,55 @@ export class RotationDesk {
     }
   }
 
-  /** Begins a rotation, or another one in place of the one under way. */
-  async start(wish: RotationWish): Promise<ClusterRecord> {
-    return await this.#exclusive(() => this.#start(wish));
-  }
-
-  async #start(wish: RotationWish): Promise<ClusterRecord> {
-    const { store, authorities, clock } = this.#parts;
-    // Without the key it cannot vouch for another: refused before all else
-    const present = wish.trustFirst
-      ? { root: foreign(authorities.root) }
-      : authorities.present;
-    const source = await this.#source(wish);
-    const before = store.view(mustCluster);
-    const now = clock.now();
-    const making = { ...this.#parts, now, ...(source && { source }) };
-    const made = await makeNextRoot(before, making);
-    const plan = { ...making, present, made, wish };
-    const order = await orderRotation(before, plan);
-    const next = (cluster: ClusterRecord) =>
-      cluster.rotation
-        ? replace(cluster, { ...order, replaces: cluster.rotation.id })
-        : start(cluster, order);
-    await authorities.prepare(next(before));
-    return await this.#change(next, `rotation ${order.id} begins`);
-  }
-
-  /** One root is made at a time: each counts on from the one before. */
-  async #exclusive<T>(change: () => Promise<T>): Promise<T> {
-    const mine = this.#last.then(change);
-    this.#last = mine.catch(() => {}); // told to its caller
-    return await mine;
-  }
-
-  /** Where the next root comes from; nothing for one of our own. */
-  async #source({ authority }: RotationWish) {
-    const { readAuthority } = this.#parts;
-    if (!authority) return undefined;
-    if (readAuthority) return await readAuthority(authority);
-    throw new SwarmdError("not-supported", "Only own roots are known here");
+  /**
+   * Begins a rotation, or another one in place of the one under way.
+   *
+   * @returns its id; `undefined` when none is needed
+   */
+  async start(wish: RotationWish): Promise<string | undefined> {
+    return await this.#changes.start(wish);
   }
 
   /** Cuts the present root off, as compromised. */
   async cutOff(options: { readonly cutAll: boolean }): Promise<CutReport> {
-    const report = await this.#exclusive(() => cutOff(this.#parts, options));
-    this.#parts.logger.warn("The root was cut off as compromised", {
-      carried: report.carried.length,
-      left: report.left.length,
-    });
-    return report;
+    return await this.#changes.cutOff(options);
   }
 
   /** Turns the rotation back. */
-  async abort(): Promise<ClusterRecord> {
-    const { store, clock } = this.#parts;
-    const id = rotationIn(store.view(mustCluster));
-    const step = { id, now: clock.now(), deadlineMs: DEFAULT_DEADLINE_MS };
-    return await this.#change(
-      (c) => abort(c, step),
-      `rotation ${id} is aborted`,
-    );
+  async abort(): Promise<void> {
+    await this.#changes.abort();
   }
 
   /** Ends the rotation without those that cannot follow. */
-  async finish(): Promise<ClusterRecord> {
-    const { store, clock } = this.#parts;
-    const id = rotationIn(store.view(mustCluster));
-    const step = { id, now: clock.now() };
-    const why = `rotation ${id} is to end without stragglers`;
-    return await this.#change((cluster) => finish(cluster, step), why);
+  async finish(): Promise<void> {
+    await this.#changes.finish();
   }
 
   /** How far it is; `undefined` when none is under way. */
   progress(): RotationProgress | undefined {
     const { store } = this.#parts;
     return store.view((view) =>
-      progress(mustCluster(view), this.#lookAt(view))
+      progress(mustCluster(view), lookAtFleet(this.#parts, view))
     );
+  }
+
+  /** What an operator should see to, a sentence each. */
+  alarms(): string[] {
+    const { store, clock } = this.#parts;
+    const { deadline = Infinity } = store.view(mustCluster).rotation ?? {};
+    // Before there is no reason to look at every node.
+    if (clock.now() < deadline) return [];
+    const alarm = store.view((view) =>
+      overdue(mustCluster(view), lookAtFleet(this.#parts, view))
+    );
+    return alarm === undefined ? [] : [alarm];
   }
 
   async #look(): Promise<void> {
     const { logger } = this.#parts;
     try {
-      await this.#advance();
+      await this.#changes.advance();
+      this.#tellOverdue();
       await this.#followSelf();
       await this.#asker.ask();
     } catch (error) {
@@ -191,6 +138,17 @@ export class RotationDesk {
         error: describeError(error),
       });
     }
+  }
+
+  #tellOverdue(): void {
+    const { clock, store, logger } = this.#parts;
+    const { rotation } = store.view(mustCluster);
+    if (!rotation || clock.now() < rotation.deadline) return;
+    if (this.#overdue === rotation.id) return;
+    const [alarm] = this.alarms();
+    if (alarm === undefined) return;
+    this.#overdue = rotation.id;
+    logger.error(alarm);
   }
 
   async #pause(signal: AbortSignal): Promise<void> {
@@ -218,75 +176,6 @@ export class RotationDesk {
     return Math.max(MIN_PAUSE, Math.min(longest, ...moments));
   }
 
-  /** Every step that the record allows now. */
-  async #advance(): Promise<void> {
-    const { store, clock } = this.#parts;
-    await this.#signAnew();
-    for (;;) {
-      // Without a rotation there is no reason to look at every node.
-      const next = (view: View) =>
-        mustCluster(view).rotation &&
-        advance(mustCluster(view), this.#lookAt(view));
-      const step = store.view(next);
-      if (!step) break;
-      await this.#parts.authorities.prepare(step);
-      const tokens = await this.#tokensFor(step);
-      await store.update((tx) => {
-        const after = next(tx);
-        if (!after) return;
-        const switching = after.rotation?.phase === "switching";
-        const cluster = switching && tokens ? { ...after, tokens } : after;
-        this.#put(tx, { cluster, by: "manager", why: phaseOf(after) });
-      });
-      this.#parts.authorities.forget();
-      this.#parts.logger.info("Root rotation", { phase: phaseOf(step) });
-    }
-    const now = clock.now();
-    if (!store.view((view) => forgetHistory(mustCluster(view), now))) return;
-    await store.update((tx) => {
-      const after = forgetHistory(mustCluster(tx), now);
-      if (after) tx.put("cluster", CLUSTER, after);
-    });
-  }
-
-  /**
-   * From `switching` on joiners have to pin the next root, which nothing leads
-   * to from the present one.
-   */
-  async #tokensFor(step: ClusterRecord) {
-    if (step.rotation?.phase !== "switching") return undefined;
-    const { crypto, random, clock, keyRing } = this.#parts;
-    const key = newestKey(keyRing);
-    const plan = { crypto, random, now: clock.now(), key };
-    return {
-      worker: await makeStandingToken(plan, "worker"),
-      manager: await makeStandingToken(plan, "manager"),
-    };
-  }
-
-  /** A rotation that lasts outlives its cross-signatures. */
-  async #signAnew(): Promise<void> {
-    const { store, clock, crypto, random, authorities } = this.#parts;
-    const cluster = store.view(mustCluster);
-    const now = clock.now();
-    const { rotation } = cluster;
-    if (!rotation || !isCrossDue(cluster, now)) return;
-    const { certificate, generation } = rotation.target;
-    const root = await readCertificate(crypto, fromBase64(certificate));
-    const crossed = await crossPair(cluster, {
-      crypto,
-      random,
-      now,
-      present: authorities.present,
-      made: { certificate: root },
-      generation,
-      deadline: now + DEFAULT_DEADLINE_MS,
-    });
-    const step = { id: rotation.id, crossed };
-    await authorities.prepare(withCross(cluster, step));
-    await this.#change((c) => withCross(c, step), "cross-signed anew");
-  }
-
   /** Managers first: whoever is asked next is to find them as they will be. */
   async #followSelf(): Promise<void> {
     const { clock, logger, followSelf } = this.#parts;
@@ -300,66 +189,4 @@ export class RotationDesk {
       });
     }
   }
-
-  #lookAt(view: View): RotationLook {
-    const { sessions, clock, nodeId } = this.#parts;
-    const nodes = [...view.list("node")].map((node) => {
-      const here = node.id === nodeId ||
-        sessions.of(node.id)?.connection !== undefined;
-      const downSince = sessions.lastSeen(node.id) ?? node.firstSeen;
-      const isDown = !here && downSince !== undefined;
-      return nodeFacts(node, isDown ? { downSince } : {});
-    });
-    return { nodes, now: clock.now() };
-  }
-
-  async #change(
-    change: (cluster: ClusterRecord) => ClusterRecord,
-    why: string,
-  ): Promise<ClusterRecord> {
-    const { store, authorities, logger } = this.#parts;
-    const after = await store.update((tx) => {
-      const next = change(mustCluster(tx));
-      this.#put(tx, { cluster: next, by: "operator", why });
-      return next;
-    });
-    authorities.forget();
-    logger.warn("Root rotation", { why });
-    return after;
-  }
-
-  #put(
-    tx: Transaction,
-    { cluster, by, why }: {
-      readonly cluster: ClusterRecord;
-      readonly by: "operator" | "manager";
-      readonly why: string;
-    },
-  ): void {
-    tx.put("cluster", CLUSTER, cluster);
-    const at = this.#parts.clock.now();
-    audit(tx, { at, action: "rotation", by, why });
-  }
-}
-
-/** Nodes take no new root on a manager's word while they trust one of ours. */
-function foreign(root: Certificate): Certificate {
-  if (root.subject.commonName !== CA_NAME) return root;
-  throw new SwarmdError(
-    "precondition",
-    "Cannot rotate by trust first: the present root is the cluster's own, and can vouch for the next",
-    { verdict: "stop", hint: "Leave --trust-first out" },
-  );
-}
-
-/** The phase of a record, for people. */
-function phaseOf({ rotation }: ClusterRecord): string {
-  return rotation?.phase ?? "stable";
-}
-
-function rotationIn({ rotation }: ClusterRecord): string {
-  if (rotation) return rotation.id;
-  throw new SwarmdError("precondition", "No root rotation is under way", {
-    verdict: "stop",
-  });
 }

@@ -8,22 +8,29 @@ import {
   type CrossPair,
   DEFAULT_DEADLINE_MS,
   nextGeneration,
+  orderBase,
+  replace,
   type RotationOrder,
+  start,
 } from "../cluster/root_rotation.ts";
 import { TOKEN_GRACE_MS } from "../cluster/rotation_steps.ts";
 import { factsOf } from "../cluster/root_views.ts";
-import { readCertificate } from "../pki/certificate.ts";
+import { SwarmdError } from "../base/errors.ts";
+import { type Certificate, readCertificate } from "../pki/certificate.ts";
 import { crossSign } from "../pki/cross_sign.ts";
 import type { Crypto } from "../pki/crypto.ts";
+import { CA_NAME } from "../pki/profile.ts";
 import { newestKey } from "../pki/sealed.ts";
 import { bundleDigest } from "../pki/trust_bundle.ts";
-import type { Authority, Issuer } from "./authorities.ts";
+import type { Authorities, Authority, Issuer } from "./authorities.ts";
 import {
   type AuthoritySource,
   type AuthorityTexts,
   type MadeRoot,
   makeRoot,
 } from "./authority_source.ts";
+import { mustCluster } from "./records.ts";
+import type { RotationParts } from "./rotation_parts.ts";
 
 /** How long a node that was off may still find its way back, in milliseconds. */
 const RETURN_MS = 365 * DAY;
@@ -63,8 +70,80 @@ export interface RotationWish {
   readonly authority?: AuthorityTexts;
 }
 
+/**
+ * Who vouches for the next root, as the record is at this moment.
+ *
+ * @throws {SwarmdError} `not-supported` when the key is not here;
+ * `precondition` when `trustFirst` is for a root that needs no such thing
+ */
+function whoVouches(
+  authorities: Pick<Authorities, "present" | "root">,
+  { trustFirst }: RotationWish,
+): Issuer {
+  // Only to ask for the present one refuses where its key is elsewhere
+  return trustFirst ? { root: foreign(authorities.root) } : authorities.present;
+}
+
+/**
+ * Reads and tries the authority that a wish names; nothing for a new root.
+ *
+ * @throws {SwarmdError} as {@linkcode whoVouches} does, before an authority is
+ * asked in vain, for seconds
+ */
+export async function readSource(
+  { readAuthority, authorities, store }: Pick<
+    RotationParts,
+    "readAuthority" | "authorities" | "store"
+  >,
+  wish: RotationWish,
+): Promise<AuthoritySource | undefined> {
+  const { authority } = wish;
+  const { external } = store.view(mustCluster).root;
+  // It may be the present one, whose servers are others
+  const mayBePresent = external && authority && "external" in authority;
+  if (!mayBePresent) whoVouches(authorities, wish);
+  if (!authority) return undefined;
+  if (readAuthority) return await readAuthority(authority);
+  throw new SwarmdError("not-supported", "Only own roots are known here");
+}
+
+/** A rotation that only has to be written. */
+export interface PlannedRotation {
+  readonly id: string;
+  /**
+   * The record with it.
+   *
+   * @throws {SwarmdError} as {@linkcode start} and {@linkcode replace} do
+   */
+  readonly next: (cluster: ClusterRecord) => ClusterRecord;
+}
+
+/** Makes all that a rotation needs for the record as it is, and writes nothing. */
+export async function planRotation(
+  parts: RotationParts,
+  { wish, source }: {
+    readonly wish: RotationWish;
+    /** Absent: a new root. */
+    readonly source: AuthoritySource | undefined;
+  },
+): Promise<PlannedRotation> {
+  const { store, authorities, clock } = parts;
+  const present = whoVouches(authorities, wish);
+  const before = store.view(mustCluster);
+  const making = { ...parts, now: clock.now(), ...(source && { source }) };
+  const made = await makeNextRoot(before, making);
+  const plan = { ...making, present, made, wish };
+  const order = await orderRotation(before, plan);
+  const { id, from: { rotation: replaces } } = order;
+  const next = (cluster: ClusterRecord) =>
+    replaces === undefined
+      ? start(cluster, order)
+      : replace(cluster, { ...order, replaces });
+  return { id, next };
+}
+
 /** Everything that a rotation begins with, made before anything is written. */
-export async function orderRotation(
+async function orderRotation(
   cluster: ClusterRecord,
   plan: RootMaking & {
     /** Its key is needed unless it does not vouch for the next. */
@@ -81,6 +160,7 @@ export async function orderRotation(
   const cross = { ...plan, deadline, generation: made.record.generation };
   return {
     id: newId(random),
+    from: orderBase(cluster),
     now,
     present: factsOf(cluster.root),
     target: made.record,
@@ -124,4 +204,14 @@ export async function crossPair(
     cross: await sign(false, deadline + TOKEN_GRACE_MS),
     successor: await sign(true, deadline + cluster.leafLifeMs + RETURN_MS),
   };
+}
+
+/** Nodes take no new root on a manager's word while they trust one of ours. */
+function foreign(root: Certificate): Certificate {
+  if (root.subject.commonName !== CA_NAME) return root;
+  throw new SwarmdError(
+    "precondition",
+    "Cannot rotate by trust first: the present root is the cluster's own, and can vouch for the next",
+    { verdict: "stop", hint: "Leave --trust-first out" },
+  );
 }

@@ -22,6 +22,8 @@ export interface RotationParts {
   readonly nodeId: string;
   /** Brings this manager's own certificate and bundle up to the phase. */
   readonly followSelf: () => Promise<void>;
+  /** Why that failed the last time; absent, or `undefined`: it did not. */
+  readonly ownProblem?: () => string | undefined;
   /** Absent: every root is one of our own. */
   readonly readAuthority?: ReadAuthority;
 }

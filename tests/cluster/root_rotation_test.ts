@@ -8,6 +8,7 @@ import {
   finish,
   isCrossDue,
   nextGeneration,
+  orderBase,
   replace,
   start,
   withCross,
@@ -23,10 +24,13 @@ import {
   tokenRootOf,
 } from "../../lib/cluster/root_views.ts";
 import {
+  followsRotations,
   isPhaseOver,
   type NodeFacts,
   nodeFacts,
+  overdue,
   progress,
+  whyUnable,
 } from "../../lib/cluster/rotation_progress.ts";
 import {
   advance,
@@ -147,6 +151,12 @@ Deno.test("advance() waits for each node as its phase says", () => {
       "has not said that it trusts the old root alone",
     ],
     [renewing, { downSince: NOW }, "down since 2026-01-01T00:00:00Z"],
+    [
+      renewing,
+      { version: "0.0.9", downSince: NOW },
+      "runs version 0.0.9, want 0.1.0 or later to follow a rotation",
+    ],
+    [renewing, { version: "0.1.0" }, "has not been seen under the new root"],
     [renewing, { failing: "disk full" }, "renewal failing: disk full"],
     [renewing, { frozen: "suspended" }, "suspended by an operator"],
     [renewing, { frozen: "conflict" }, "two machines use its identity"],
@@ -237,7 +247,8 @@ Deno.test("start() refuses what is no new root", () => {
   const cluster = symbolicCluster();
   const order = orderFor(cluster, { name: "H", now: NOW });
   const { target } = order;
-  assertThrows(() => start(rotating(), order), SwarmdError, "is under way");
+  const again = orderFor(rotating(), { name: "I", now: NOW });
+  assertThrows(() => start(rotating(), again), SwarmdError, "is under way");
   const same = { ...target, facts: factsOfRoot("G") };
   assertThrows(() => start(cluster, { ...order, target: same }), SwarmdError);
   const old = { ...target, generation: 1 };
@@ -245,6 +256,95 @@ Deno.test("start() refuses what is no new root", () => {
   assertThrows(() => start(cluster, { ...order, quorum: 1.1 }), RangeError);
   const compromised = { ...cluster, compromised: ["H"] };
   assertThrows(() => start(compromised, order), SwarmdError, "cut off");
+});
+
+Deno.test("start(), replace() and cutOver() refuse what was made for another record", () => {
+  const cluster = symbolicCluster();
+  const order = orderFor(cluster, { name: "I", now: NOW });
+  const running = rotating();
+  const back = after(abort(running, { id: "H2", now: NOW }), 1);
+  const ended = after(running, 2);
+  const other = orderFor(running, { name: "I", now: NOW });
+  const cut = {
+    from: orderBase(cluster),
+    target: order.target,
+    tokens: cluster.tokens,
+    present: factsOfRoot("G"),
+  };
+  const cases: readonly (() => ClusterRecord)[] = [
+    // Meanwhile one began, was aborted, or ended
+    () => start(running, order),
+    () => start(back, order),
+    () => start(ended, order),
+    // The one to be replaced is over
+    () => start(back, other),
+    () => start(ended, other),
+    () => cutOver(running, cut),
+    () => cutOver(back, cut),
+    () => cutOver(ended, cut),
+  ];
+  for (const [i, step] of cases.entries()) {
+    const { code, hint } = assertThrows(step, SwarmdError, "meanwhile");
+    assertEquals([i, code], [i, "precondition"]);
+    assert(hint?.includes("order again"));
+  }
+  const stale = { ...other, replaces: "I3" };
+  const second = replace(running, { ...other, replaces: "H2" });
+  assertThrows(() => replace(second, stale), SwarmdError, "meanwhile");
+});
+
+Deno.test("abort() says why it cannot turn back any more, and what to do", () => {
+  const switching = after(rotating({ trustFirst: true }), 2);
+  const { code, verdict, hint } = assertThrows(
+    () => abort(switching, { id: "H2", now: NOW }),
+    SwarmdError,
+    "Cannot abort the rotation: it is switching",
+  );
+  assertEquals([code, verdict], ["precondition", "stop"]);
+  assert(hint?.includes("rotate again"));
+});
+
+Deno.test("overdue() names who is missing when the deadline has passed without the quorum, managers first", () => {
+  const renewing = rotating();
+  const late = facts({ downSince: NOW });
+  const manager = facts({ id: "m", role: "manager" });
+  const done = facts({ issuerKeyId: "H" });
+  const at = (nodes: NodeFacts[], now = NOW + DAY) =>
+    overdue(renewing, { nodes, now });
+  assertEquals(at([late], NOW + DAY - 1), undefined);
+  assertEquals(at([done]), undefined);
+  assertEquals(at([late, ...Array(9).fill(done)]), undefined);
+  assertEquals(overdue(symbolicCluster(), ALL), undefined);
+  const text = at([late, late, late, manager, done]) ?? "";
+  for (
+    const part of [
+      "passed at 2026-01-02T00:00:00Z",
+      '4 of 5 nodes are not done with "renewing"',
+      "manager m (has not been seen under the new root), worker w (down since 2026-01-01T00:00:00Z), worker w",
+      "1 more; see `swarmd ca status`",
+      "`swarmd ca finish`",
+      "`swarmd node rm`",
+    ]
+  ) assert(text.includes(part), text);
+});
+
+Deno.test("followsRotations() knows by its version who goes along", () => {
+  const cases: readonly [string, boolean][] = [
+    ["0.1.0", true],
+    ["0.1.0-rc.1", true],
+    ["0.1", true],
+    ["1", true],
+    ["10.0.0+x", true],
+    ["0.0.9", false],
+    ["0", false],
+    ["", false],
+    ["new", false],
+    ["0.1.x", false],
+  ];
+  for (const [version, follows] of cases) {
+    assertEquals(followsRotations(version), follows, version);
+    assert(whyUnable(version).includes("0.1.0 or later"));
+  }
 });
 
 Deno.test("caRootAnswer() and successionFrom() lead to the present root, links entering with it", () => {
@@ -275,7 +375,8 @@ Deno.test("cutOver() leaves nothing that the old root, or a target, vouched for"
   const running = start(ended, orderFor(ended, { name: "I", now: NOW }));
   const { target } = orderFor(running, { name: "J", now: NOW });
   const { tokens } = running;
-  const order = { target, tokens, present: factsOfRoot("H") };
+  const from = orderBase(running);
+  const order = { from, target, tokens, present: factsOfRoot("H") };
   const cut = cutOver(running, order);
   assertEquals(cut.root.certificate, "J");
   assertEquals(cut.rotation, undefined);

@@ -3,7 +3,8 @@ import type { ClusterRecord } from "../../lib/cluster/cluster.ts";
 import type { CertificateRecord } from "../../lib/cluster/node.ts";
 import { MINUTE } from "../../lib/base/time.ts";
 import type { Leaf } from "./rotation_symbols.ts";
-import { RotationModel, type Step } from "./rotation_model.ts";
+import type { Step } from "./rotation_accidents.ts";
+import { RotationModel } from "./rotation_model.ts";
 import {
   firstState,
   type ModelNode,

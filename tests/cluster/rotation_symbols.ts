@@ -1,7 +1,7 @@
 import type { ClusterRecord } from "../../lib/cluster/cluster.ts";
 import type { RootFacts } from "../../lib/cluster/root_record.ts";
 import type { RotationOrder } from "../../lib/cluster/root_rotation.ts";
-import { nextGeneration } from "../../lib/cluster/root_rotation.ts";
+import { nextGeneration, orderBase } from "../../lib/cluster/root_rotation.ts";
 import { DAY } from "../../lib/base/time.ts";
 import { cluster as sampleCluster } from "./samples.ts";
 
@@ -85,6 +85,7 @@ export function orderFor(
   const notAfter = now + 200 * DAY;
   return {
     id: `${name}${generation}`,
+    from: orderBase(cluster),
     present: factsOfRoot(old),
     target: {
       generation,

@@ -1,0 +1,144 @@
+import { Cluster } from "../e2e/cluster.ts";
+import { eventually, type Swarmd, swarmd } from "../e2e/harness.ts";
+import { type Figure, figure, median, short } from "./figure.ts";
+import { Fleet, type FleetLimits, limitOf, settle } from "./fleet_rig.ts";
+
+const WORKERS = 8;
+/** No node gets two certificates within a thousandth of a life: of 1 h, here. */
+const REST_MS = 4_000;
+/** In one cluster: after four renewals in a row a worker rests for a minute. */
+const ROTATIONS = 2;
+const CLUSTERS = 4;
+const MAX_ROTATION_MS = 120_000;
+const HOSTS = 4;
+/** Each node proves in a phase what it did in the one before: by a dial each. */
+const DIALS = 2;
+
+/** What a rotation of the root is measured with. */
+export interface RotationBench {
+  readonly limits: FleetLimits;
+  /** A single dial of the runtime, in ms. */
+  readonly dialMs: number;
+  readonly binary: string;
+  readonly quick: boolean;
+}
+
+/** How long a new root takes: in a few real processes, and in a fleet. */
+export async function benchRotation(bench: RotationBench): Promise<Figure[]> {
+  return [await benchProcesses(bench), await benchSessions(bench)];
+}
+
+async function benchProcesses(bench: RotationBench): Promise<Figure> {
+  const { limits, dialMs, quick } = bench;
+  const rounds: Round[] = [];
+  for (let i = 0; i < (quick ? 1 : CLUSTERS); i++) {
+    rounds.push(await rotateProcesses(bench));
+  }
+  const took = rounds.flatMap((round) => round.took);
+  const cuts = rounds.reduce((sum, round) => sum + round.cuts, 0);
+  const refused = rounds.reduce((sum, round) => sum + round.refused, 0);
+  return figure({
+    name: `rotation of the root, ${WORKERS} processes`,
+    value: median(took),
+    unit: "ms",
+    target: { most: 300 },
+    limit: {
+      what: "raw",
+      value: DIALS * dialMs + WORKERS * 1_000 / limitOf(limits, DIALS),
+    },
+    note: "from the manager's acceptance to `finished`, by its audit log; " +
+      `each: ${took.map(short).join(", ")} ms; ${cuts} sessions ` +
+      `interrupted, ${refused} handshakes refused`,
+  });
+}
+
+/** What became of the rotations of one cluster. */
+interface Round {
+  /** In milliseconds, of each. */
+  readonly took: readonly number[];
+  /** Sessions that were interrupted. */
+  readonly cuts: number;
+  /** Handshakes that the manager refused. */
+  readonly refused: number;
+}
+
+async function rotateProcesses({ binary }: RotationBench): Promise<Round> {
+  await using cluster = await Cluster.start({ init: ["--cert-expiry=1h"] });
+  const workers = await Promise.all(
+    Array.from(
+      { length: WORKERS },
+      (_, i) => cluster.connectedWorker(`w${i}`, { binary }),
+    ),
+  );
+  const took: number[] = [];
+  for (let i = 0; i < ROTATIONS; i++) {
+    await new Promise((resolve) => setTimeout(resolve, REST_MS));
+    await cluster.ask("ca", "rotate", "--detach");
+    for (const worker of workers) await worker.waitFor("root-changed");
+    took.push(await lastRotation(cluster));
+  }
+  const refused =
+    cluster.manager.log.filter(({ message }) => /refused/i.test(message))
+      .length;
+  return { took, cuts: cutsOf(workers), refused };
+}
+
+/** From its acceptance to its end, as the manager wrote it down, in ms. */
+async function lastRotation(cluster: Cluster): Promise<number> {
+  // The workers turn before the manager has written that they did.
+  await eventually("the end of a rotation", async () => {
+    const { phase } = await cluster.ask<{ phase: string }>("ca", "status");
+    return phase === "stable" || undefined;
+  }, { timeoutMs: MAX_ROTATION_MS });
+  const { stdout } = await swarmd([
+    ...["audit", "tail", "--json", "-n", "100", `--state-dir=${cluster.dir()}`],
+  ]);
+  const steps = stdout.trim().split("\n")
+    .map((line): AuditLine => JSON.parse(line))
+    .filter(({ action }) => action === "rotation");
+  const begun = steps.findLast(({ by }) => by === "operator");
+  return (steps.at(-1)?.at ?? NaN) - (begun?.at ?? NaN);
+}
+
+interface AuditLine {
+  readonly action: string;
+  readonly by: string;
+  readonly at: number;
+}
+
+function cutsOf(workers: readonly Swarmd[]): number {
+  const isCut = ({ event }: { readonly event: string }) =>
+    event === "disconnected";
+  return workers.reduce(
+    (sum, each) => sum + each.events.filter(isCut).length,
+    0,
+  );
+}
+
+async function benchSessions(
+  { limits, quick }: RotationBench,
+): Promise<Figure> {
+  const size = quick ? 200 : 1_000;
+  await using fleet = await Fleet.start({ size, hosts: HOSTS, folders: true });
+  await fleet.startManager(["--open"]);
+  await fleet.all("join");
+  await fleet.all("run");
+  await new Promise((resolve) => setTimeout(resolve, REST_MS));
+  await settle();
+  let rotation: Readonly<Record<string, unknown>> = {};
+  const { cpuMs } = await fleet.timed(async () => {
+    rotation = await fleet.manager.ask("rotate");
+  });
+  const interrupted = await fleet.sum("interruptions", "times");
+  return figure({
+    name: `rotation of the root, ${size} sessions`,
+    value: Number(rotation["wallMs"]) / 1_000,
+    unit: "s",
+    target: { most: 10 },
+    limit: { what: "raw", value: size / limitOf(limits, DIALS) },
+    note: `from the manager's acceptance to \`finished\`; ${HOSTS} processes ` +
+      "with a folder for each node, on the same machine; the manager had " +
+      `${short(cpuMs / 1_000)} s of a core; ${interrupted} sessions ` +
+      `interrupted, ${rotation["refused"]} handshakes refused`,
+  });
+}
