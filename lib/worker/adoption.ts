@@ -26,7 +26,7 @@ export interface OfferCase {
 /** An identity with another bundle. */
 export interface Adopted {
   readonly held: HeldIdentity;
-  /** Highest generation in it. */
+  /** Highest generation that was ever adopted, this one included. */
   readonly generation: number;
 }
 
@@ -111,14 +111,21 @@ async function proven(
   { held, generation, successor, now: at }: OfferCase,
 ): Promise<number> {
   const { identity: { bundle }, clusterId } = held;
+  const own = new Set(bundle.roots.map(({ fingerprint }) => fingerprint));
+  const strange = roots.filter(({ root }) => !own.has(root.fingerprint));
+  if (strange.length === 0) return generation;
+  const isUnproven = strange.every(({ cross }) => !cross);
+  // What a generation is said to be counts for nothing: a number out of reach
+  // would keep this node from every root to come.
+  if (isUnproven && bundle.roots.every(isForeign)) return generation;
   const trusted = [...bundle.roots, ...(successor ? [successor.root] : [])];
-  const above = Math.max(generation, successor?.generation ?? 0);
-  const known = new Set(trusted.map(({ fingerprint }) => fingerprint));
-  const strange = roots.filter(({ root }) => !known.has(root.fingerprint));
-  if (trusted.every(isForeign) && strange.every(({ cross }) => !cross)) {
-    return Math.max(above, ...roots.map(({ generation }) => generation));
-  }
-  return await proveOffer(crypto, { trusted, roots, clusterId, above, at });
+  const above = successor?.generation ?? 0;
+  const proof = { trusted, roots: strange, clusterId, above, at };
+  const proved = await proveOffer(crypto, proof);
+  if (proved >= generation) return proved;
+  throw refused(
+    `its newest root is of generation ${proved}, and one of ${generation} was adopted before`,
+  );
 }
 
 /**

@@ -7,6 +7,7 @@ import { explainSkew } from "./explain_skew.ts";
 import { type HeldIdentity, toCredentials } from "./held_identity.ts";
 import { type JudgedManager, judgeManager } from "./judge_manager.ts";
 import type { WorkerPorts } from "./ports.ts";
+import type { VoidManager } from "./state.ts";
 import { findSuccessor } from "./succession.ts";
 
 /** How often a way that is longer than one answer is asked for further. */
@@ -18,6 +19,8 @@ export interface ManagerDial {
   readonly held: HeldIdentity;
   /** Highest generation of a root that was ever adopted; 0: not known. */
   readonly generation: number;
+  /** Managers' certificates that were called void. */
+  voids(): readonly VoidManager[];
   /** A later root that a root of the node vouches for, if it is known. */
   readonly successor?: KnownRoot;
   readonly signal: AbortSignal;
@@ -72,17 +75,20 @@ function mayHaveChanged(error: unknown): boolean {
  */
 export async function successorOf(
   ports: WorkerPorts,
-  { held, generation, successor, ...dial }: ManagerDial,
+  { held, generation, successor, ...dial }: Omit<ManagerDial, "voids">,
 ): Promise<KnownRoot | undefined> {
   const { clusterId, identity: { bundle: { roots } } } = held;
-  const own = roots.map((root) => ({ root, generation }));
+  // Which of them the generation is of is not known: after a bundle was given
+  // up, or a disk went back, none. So the way may begin below it, not end there.
+  const own = roots.map((root) => ({ root, generation: 0 }));
   const trusted = successor ? [successor] : own;
-  return await findSuccessor(ports, { ...dial, clusterId, trusted });
+  const floor = generation;
+  return await findSuccessor(ports, { ...dial, clusterId, trusted, floor });
 }
 
 async function dialWith(
   ports: WorkerPorts,
-  { endpoint, held, successor, signal }: ManagerDial,
+  { endpoint, held, successor, voids, signal }: ManagerDial,
 ): Promise<DialledManager> {
   const { clock, crypto, dialer } = ports;
   const { rootsPem, ...rest } = toCredentials(held);
@@ -94,8 +100,8 @@ async function dialWith(
   });
   try {
     const { clusterId } = held;
-    const now = clock.now();
-    const manager = await judgeManager(crypto, connection, { clusterId, now });
+    const expected = { clusterId, now: clock.now(), voids: voids() };
+    const manager = await judgeManager(crypto, connection, expected);
     return { connection, manager };
   } catch (error) {
     connection.destroy();

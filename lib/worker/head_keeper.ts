@@ -1,6 +1,14 @@
 import type { Logger } from "../base/logger.ts";
 import { type Clock, MINUTE } from "../base/time.ts";
-import { compareHeads, type SignedHead } from "../cluster/audit_head.ts";
+import {
+  compareHeads,
+  type HeadVerdict,
+  judgeSignature,
+  type SignedHead,
+} from "../cluster/audit_head.ts";
+import type { Certificate } from "../pki/certificate.ts";
+import type { Crypto } from "../pki/crypto.ts";
+import type { HeldIdentity } from "./held_identity.ts";
 
 /** Shortest time between two writes for heads alone, in milliseconds. */
 const WRITE_MS = 10 * MINUTE;
@@ -13,12 +21,22 @@ const MAX_HEADS = 8;
 export interface HeadKeeperParts {
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly crypto: Crypto;
+  /** Whose cluster and roots heads are judged by. */
+  held(): Pick<HeldIdentity, "clusterId" | "identity">;
   /** One for each manager, the one heard of last at the end. */
   kept(): readonly SignedHead[];
   /** Keeps them from now on: on disk as well, or with the next write there. */
   keep(heads: readonly SignedHead[], durably: boolean): Promise<void>;
   /** They are on disk: the manager may count on this one. */
   told(head: SignedHead): void;
+}
+
+/** A head, and who handed it over. */
+interface Handed {
+  readonly head: SignedHead;
+  /** What the manager presented on the connection. */
+  readonly leaf: Certificate;
 }
 
 /**
@@ -30,6 +48,11 @@ export class HeadKeeper {
   #writtenAt = -Infinity;
   #alarmedAt = -Infinity;
   #alarm: string | undefined;
+  /** What was refused by its signature, and told. */
+  readonly #told = new Set<HeadVerdict>();
+  /** Waits while another one is judged; the newest counts. */
+  #next: Handed | undefined;
+  #isJudging = false;
 
   constructor(parts: HeadKeeperParts) {
     this.#parts = parts;
@@ -45,8 +68,59 @@ export class HeadKeeper {
     return this.#alarm;
   }
 
-  /** A verified manager says how far its log goes. */
-  async seen(head: SignedHead): Promise<void> {
+  /**
+   * A verified manager says how far its log goes. One is judged at a time: a
+   * signature costs, and the manager says how many there are.
+   */
+  async seen(head: SignedHead, leaf: Handed["leaf"]): Promise<void> {
+    this.#next = { head, leaf };
+    if (this.#isJudging) return;
+    this.#isJudging = true;
+    try {
+      for (let next = this.#takeNext(); next; next = this.#takeNext()) {
+        await this.#judge(next);
+      }
+    } finally {
+      this.#isJudging = false;
+    }
+  }
+
+  #takeNext(): Handed | undefined {
+    const next = this.#next;
+    this.#next = undefined;
+    return next;
+  }
+
+  async #judge({ head, leaf }: Handed): Promise<void> {
+    const { crypto, kept, held } = this.#parts;
+    const before = kept().find(({ manager }) => manager === head.manager);
+    if (before && compareHeads(before, head) === "same") return;
+    const { clusterId, identity: { bundle: { roots: anchors } } } = held();
+    const judged = { head, clusterId, anchors, presented: leaf };
+    const verdict = await judgeSignature(crypto, judged);
+    if (verdict === "good") await this.#compare(head);
+    else this.#refuse(head, verdict);
+  }
+
+  /** It is evidence of nothing, and replaces none that is. */
+  #refuse({ manager, sequence }: SignedHead, verdict: HeadVerdict): void {
+    if (this.#told.has(verdict)) return;
+    this.#told.add(verdict);
+    const { logger } = this.#parts;
+    if (verdict === "other-root") {
+      // Signed before the root was changed: the next one is not.
+      logger.info("Audit head not kept: signed under another root", {
+        ...{ manager, told: sequence },
+      });
+      return;
+    }
+    const alarm =
+      `Manager ${manager} handed out a head of its audit log that does not carry its signature`;
+    this.#alarm ??= alarm;
+    logger.error("Audit head not kept: forged", { alarm, told: sequence });
+  }
+
+  async #compare(head: SignedHead): Promise<void> {
     const { clock, kept } = this.#parts;
     const others = kept().filter(({ manager }) => manager !== head.manager);
     const before = kept().find(({ manager }) => manager === head.manager);

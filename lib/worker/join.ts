@@ -21,6 +21,7 @@ import { AnonymousCall } from "./anonymous.ts";
 import { readAnswer } from "./answer.ts";
 import { explainSkew } from "./explain_skew.ts";
 import { type HeldIdentity, toStored } from "./held_identity.ts";
+import { MAX_VOID_MANAGERS } from "../cluster/void_managers.ts";
 import { judgeManager } from "./judge_manager.ts";
 import { followPin, type PinnedRoot } from "./pinned_root.ts";
 import type { WorkerPorts } from "./ports.ts";
@@ -252,7 +253,9 @@ async function redeem(
   });
   const call = new AnonymousCall(connection, clock);
   try {
-    const judged = await judgeManager(crypto, connection, { now: clock.now() });
+    const { voidManagers: voids } = attempt.state;
+    const expected = { now: clock.now(), voids };
+    const judged = await judgeManager(crypto, connection, expected);
     const nonce = random.bytes(NONCE_BYTES);
     const prove = { token: attempt.tokenId, nonce: toBase64(nonce) };
     const hello = await call.hello(version, prove);
@@ -331,6 +334,7 @@ async function keep(
   const { held, hello, endpoint, generation } = made;
   const { notAfter } = held.certificate;
   const life = { issuedAt: held.issuedAt, notAfter };
+  const voidManagers = attempt.state.voidManagers.slice(-MAX_VOID_MANAGERS);
   await attempt.state.remember(held.nodeId, {
     cluster: held.clusterId,
     rootDigest: formatDigest(attempt.token.digest),
@@ -340,6 +344,7 @@ async function keep(
     managers: hello.managers,
     last: formatEndpoint(endpoint),
     ...(generation > 0 && { generation }),
+    ...(voidManagers.length > 0 && { voidManagers }),
     issuedAt: held.issuedAt,
     renewAt: drawRenewal(life, ports.random),
   });

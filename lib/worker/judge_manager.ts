@@ -5,6 +5,8 @@ import { type Certificate, readCertificate } from "../pki/certificate.ts";
 import type { Crypto } from "../pki/crypto.ts";
 import { checkLeaf } from "../pki/profile.ts";
 import type { Connection } from "../rpc/connection.ts";
+import type { VoidManager } from "./state.ts";
+import { isVoid } from "./void_managers.ts";
 
 /** Who a manager must be. */
 export interface ManagerExpectation {
@@ -12,6 +14,8 @@ export interface ManagerExpectation {
   readonly clusterId?: string;
   /** Wall clock, in milliseconds. */
   readonly now: number;
+  /** Managers' certificates that were called void. */
+  readonly voids: readonly VoidManager[];
 }
 
 /** A manager that was judged good. */
@@ -22,9 +26,10 @@ export interface JudgedManager {
 }
 
 /**
- * Decides who is answering (trust.md §2): the one place in the worker. TLS has
+ * Decides who is answering (trust.md §2.3): the one place in the worker. TLS has
  * verified the chain and the name `swarm-manager`; this looks at what TLS does
- * not: the cluster, the role, the version and the profile.
+ * not: the cluster, the role, the version and the profile, and what the worker
+ * was told of nodes that are managers no more.
  *
  * @throws {SwarmdError} `tls` or `foreign-cluster`
  */
@@ -59,11 +64,12 @@ export async function judgeManager(
     problems.push(`it ended at ${formatTime(leaf.notAfter)}`);
   }
   if (problems.length > 0) throw refused("tls", problems.join("; "));
-  return {
-    nodeId: leaf.subject.commonName ?? "",
-    clusterId,
-    certificate: leaf,
-  };
+  const nodeId = leaf.subject.commonName ?? "";
+  if (isVoid(leaf, expected.voids)) {
+    const why = `a manager called the certificate of node ${nodeId} void`;
+    throw refused("tls", `${why}: it was demoted, removed, or has a newer one`);
+  }
+  return { nodeId, clusterId, certificate: leaf };
 }
 
 async function readLeaf(crypto: Crypto, der: Bytes): Promise<Certificate> {

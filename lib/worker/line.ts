@@ -1,4 +1,4 @@
-import type { SwarmdError } from "../base/errors.ts";
+import { SwarmdError } from "../base/errors.ts";
 import { type Certificate, readCertificate } from "../pki/certificate.ts";
 import type { Crypto } from "../pki/crypto.ts";
 import type { KnownRoot } from "../pki/succession.ts";
@@ -11,6 +11,8 @@ import type { HeldIdentity } from "./held_identity.ts";
 import type { JudgedManager } from "./judge_manager.ts";
 import { ManagerConnection } from "./manager_connection.ts";
 import type { WorkerPorts } from "./ports.ts";
+import type { VoidManager } from "./state.ts";
+import { isVoid } from "./void_managers.ts";
 import type { WorkerSession } from "./worker_session.ts";
 
 /** Where a session lives, and what was presented there. */
@@ -67,6 +69,18 @@ export async function openLine(
   });
   const { held, endpoint } = dial;
   return { link, held, endpoint, ...rest };
+}
+
+/** Gives up those lines whose manager was called void since it was judged. */
+export function giveUpVoid(
+  lines: readonly (Line | undefined)[],
+  voids: readonly VoidManager[],
+): void {
+  const text = "Connection given up: the manager's certificate is void now";
+  for (const line of lines) {
+    if (!line || !isVoid(line.manager.certificate, voids)) continue;
+    line.link.giveUp(new SwarmdError("tls", text));
+  }
 }
 
 /** What the manager of a line presented. */

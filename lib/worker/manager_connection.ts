@@ -87,8 +87,7 @@ export class ManagerConnection {
     const { params, answered = () => {} } = question;
     const { promise, resolve, reject } = Promise.withResolvers<Result<M>>();
     const cancel = this.#clock.schedule(ANSWER_MS, () => {
-      this.#over(new SwarmdError("timed-out", `No answer to ${method}`));
-      this.connection.destroy();
+      this.giveUp(new SwarmdError("timed-out", `No answer to ${method}`));
     });
     this.#waiting = {
       method,
@@ -126,12 +125,11 @@ export class ManagerConnection {
       this.#handle(decodeMessage(payload));
     } catch (error) {
       const text = "Cannot read what the manager sent";
-      this.#over(
+      this.giveUp(
         error instanceof SwarmdError
           ? error
           : new SwarmdError("bad-message", text, { cause: error }),
       );
-      this.connection.destroy();
     }
   }
 
@@ -139,6 +137,12 @@ export class ManagerConnection {
     this.#over(
       this.#lastWords ?? (error instanceof SwarmdError ? error : lost(error)),
     );
+  }
+
+  /** It is of no use any more: whoever waits is told why, as of any end. */
+  giveUp(error: SwarmdError): void {
+    this.#over(error);
+    this.connection.destroy();
   }
 
   /** Nothing more is wanted of it. No event follows. */

@@ -3,7 +3,7 @@ import type { SignedHead } from "../cluster/audit_head.ts";
 import type { Endpoint } from "../rpc/connection.ts";
 import { formatEndpoint, parseEndpoint } from "../rpc/endpoint.ts";
 import type { HeldIdentity } from "./held_identity.ts";
-import type { Membership, WorkerState } from "./state.ts";
+import type { Membership, VoidManager, WorkerState } from "./state.ts";
 
 /** Most addresses that a manager's list may have. */
 const MAX_MANAGERS = 64;
@@ -14,6 +14,14 @@ const LASTING: ReadonlySet<ErrorCode> = new Set([
   "conflict",
   "replaced",
 ]);
+
+/** A bundle that is about to be saved. */
+export interface NextBundle {
+  /** Highest generation that was proved for one of its roots; 0 for none. */
+  readonly generation: number;
+  /** Its digest. */
+  readonly bundle: string;
+}
 
 /** A worker's place in its cluster, remembered as it changes. */
 export class MembershipBook {
@@ -52,9 +60,13 @@ export class MembershipBook {
     await this.#change({ managers: managers.slice(0, MAX_MANAGERS) });
   }
 
-  async connected(endpoint: Endpoint): Promise<void> {
+  /**
+   * A manager answered under this bundle: only now its generation counts. To
+   * count it when it is saved would lock out whoever goes back afterwards.
+   */
+  async connected(endpoint: Endpoint, bundle: string): Promise<void> {
     const { refused: _, ...rest } = this.#membership;
-    this.#membership = rest;
+    this.#membership = rest.next?.bundle === bundle ? adopted(rest) : rest;
     await this.#change({ last: formatEndpoint(endpoint) });
   }
 
@@ -67,9 +79,14 @@ export class MembershipBook {
     await this.#change({ issuedAt, renewAt });
   }
 
-  /** After a bundle was saved: what was offered once is not adopted again. */
-  async adopted(generation: number): Promise<void> {
-    await this.#change({ generation });
+  /**
+   * Before a bundle is saved: the generation that it proves cannot be read from
+   * it again after a restart.
+   */
+  async expects({ generation, bundle }: NextBundle): Promise<void> {
+    const { generation: highest = 0 } = this.#membership;
+    if (generation <= highest) return;
+    await this.#change({ next: { generation, bundle } });
   }
 
   /** In memory at once; on disk with the next write, or now. */
@@ -81,6 +98,11 @@ export class MembershipBook {
     if (durably) await this.write();
   }
 
+  /** A manager told which managers' certificates are void. */
+  async knowsVoid(voidManagers: readonly VoidManager[]): Promise<void> {
+    await this.#change({ voidManagers: [...voidManagers] });
+  }
+
   /** What is not on disk yet. */
   async write(): Promise<void> {
     await this.#change({});
@@ -90,4 +112,9 @@ export class MembershipBook {
     this.#membership = { ...this.#membership, ...change };
     await this.#state.remember(this.#nodeId, this.#membership);
   }
+}
+
+/** The generation only grows. */
+function adopted({ next, generation = 0, ...rest }: Membership): Membership {
+  return { ...rest, generation: Math.max(generation, next?.generation ?? 0) };
 }

@@ -8,11 +8,13 @@ import type { KeyPair } from "../pki/crypto.ts";
 import type { KnownRoot } from "../pki/succession.ts";
 import type { Endpoint } from "../rpc/connection.ts";
 import type { JoinResult, PendingResult } from "../rpc/schemas.ts";
+import type { Adopted } from "./adoption.ts";
 import { AnonymousCall } from "./anonymous.ts";
 import { readAnswer } from "./answer.ts";
 import { dialManager, successorOf } from "./dial_manager.ts";
 import type { HeldIdentity } from "./held_identity.ts";
 import type { WorkerPorts } from "./ports.ts";
+import type { VoidManager } from "./state.ts";
 import { stageKey } from "./staged_key.ts";
 
 /** Longest pause between two tries, in milliseconds. */
@@ -33,8 +35,8 @@ export interface RecoveryParts extends WorkerPorts {
   held(): HeldIdentity;
   /** Highest generation of a root that was ever adopted; 0: not known. */
   generation(): number;
-  /** Remembers a generation, durably. */
-  adopted(generation: number): Promise<void>;
+  /** Managers' certificates that were called void. */
+  voids(): readonly VoidManager[];
 }
 
 /** How it stands, for `status`. */
@@ -119,7 +121,7 @@ export class Recovery {
    * @returns the next identity, which is not saved yet; `undefined` when it is
    * to be tried again
    */
-  async attempt(signal: AbortSignal): Promise<HeldIdentity | undefined> {
+  async attempt(signal: AbortSignal): Promise<Adopted | undefined> {
     const cause = this.#cause;
     if (!cause) return undefined;
     try {
@@ -150,7 +152,7 @@ export class Recovery {
   async #attempt(
     cause: RecoveryCause,
     signal: AbortSignal,
-  ): Promise<HeldIdentity | undefined> {
+  ): Promise<Adopted | undefined> {
     const { crypto, clock, identity } = this.#parts;
     const before = this.#parts.held();
     const after = before.certificate.fingerprint;
@@ -162,16 +164,14 @@ export class Recovery {
       ? { roots: [successor.root] }
       : before.identity.bundle;
     const expected = { clusterId, nodeId, now: clock.now() };
-    let held: HeldIdentity;
+    const generation = successor?.generation ?? this.#parts.generation();
     try {
-      held = await readAnswer(crypto, { answer, key, bundle, expected });
+      const made = { answer, key, bundle, expected };
+      return { held: await readAnswer(crypto, made), generation };
     } catch (error) {
       await identity.dropStagedKey(); // an answer that fails burns its key
       throw error;
     }
-    // Remembered first: no older root is adopted afterwards.
-    if (successor) await this.#parts.adopted(successor.generation);
-    return held;
   }
 
   async #ask({ cause, key, signal }: {
@@ -179,11 +179,11 @@ export class Recovery {
     readonly key: KeyPair;
     readonly signal: AbortSignal;
   }): Promise<{ answer: JoinResult; successor?: KnownRoot }> {
-    const { clock, crypto, version } = this.#parts;
+    const { clock, crypto, version, voids } = this.#parts;
     const held = this.#parts.held();
     const generation = this.#parts.generation();
     const dialled = await dialManager(this.#parts, {
-      ...{ endpoint: cause.endpoint, held, generation, signal },
+      ...{ endpoint: cause.endpoint, held, generation, voids, signal },
       ...(cause.successor && { successor: cause.successor }),
     });
     const call = new AnonymousCall(dialled.connection, clock);
@@ -193,7 +193,10 @@ export class Recovery {
       const { now } = await call.hello(version);
       checkEnd(cause, { held, now });
       const csr = toBase64(await createCsr(crypto, key));
-      const answer = await call.call("recover", { csr });
+      const answer = await call.call("recover", {
+        csr,
+        now: clock.now(),
+      });
       const successor = dialled.successor ??
         await this.#successor(cause, signal);
       return { answer, ...(successor && { successor }) };

@@ -1,20 +1,17 @@
 import { toBase64 } from "../base/bytes.ts";
-import { backoffDelay } from "../base/backoff.ts";
 import { describeError, hasCode, SwarmdError } from "../base/errors.ts";
-import { MINUTE, SECOND, sleep, sleepUntil } from "../base/time.ts";
-import {
-  drawRenewal,
-  renewalBackoffBound,
-  renewalFloor,
-} from "../cluster/expiry.ts";
+import { MINUTE, sleep, sleepUntil } from "../base/time.ts";
+import { drawRenewal } from "../cluster/expiry.ts";
 import { createCsr } from "../pki/csr.ts";
 import type { KeyPair } from "../pki/crypto.ts";
 import { issuedFacts } from "../pki/issued_facts.ts";
 import type { IssuedResult } from "../rpc/schemas.ts";
+import type { Adopted } from "./adoption.ts";
 import { readAnswer } from "./answer.ts";
 import { type HeldIdentity, toStored } from "./held_identity.ts";
 import type { WorkerPorts } from "./ports.ts";
 import type { Recovery } from "./recovery.ts";
+import { type PaceView, RenewalPace } from "./renewal_pace.ts";
 import { stageKey } from "./staged_key.ts";
 
 /** The steps of a renewal (trust.md §5). */
@@ -26,28 +23,19 @@ export type RenewalStep =
   | "in-use";
 
 /** What is known of renewals, for `status`. */
-export interface RenewalView {
+export interface RenewalView extends PaceView {
   readonly step: RenewalStep;
-  /** Wall clock, in milliseconds. */
-  readonly dueAt: number;
-  readonly failures: number;
-  readonly lastFailure:
-    | { readonly at: number; readonly error: string }
-    | undefined;
 }
 
-/** Renewals that may follow each other without a longer pause. */
-const MAX_IN_A_ROW = 4;
-/** And that between them, in milliseconds. */
-const MIN_PAUSE = SECOND;
-
-/** A change of the trust bundle. */
-export interface Adoption {
-  /** Gives the identity with the other bundle. @throws {SwarmdError} if it is not good */
-  judge(held: HeldIdentity, signal: AbortSignal): Promise<HeldIdentity>;
-  /** It is on the disk. */
-  saved(): Promise<void>;
-}
+/**
+ * A change of the trust bundle: gives the identity with the other one.
+ *
+ * @throws {SwarmdError} if it is not good
+ */
+export type Adoption = (
+  held: HeldIdentity,
+  signal: AbortSignal,
+) => Promise<Adopted>;
 
 /** What renewal works with. */
 export interface RenewalParts extends WorkerPorts {
@@ -56,12 +44,16 @@ export interface RenewalParts extends WorkerPorts {
   reload(): Promise<HeldIdentity>;
   /** Puts an identity into use: for new connections, from now on. */
   use(held: HeldIdentity): void;
+  /** Remembers that another bundle is about to be saved, durably. */
+  expect(adopted: Adopted): Promise<void>;
   /** Remembers when the next renewal is due, durably. */
   remember(held: HeldIdentity, renewAt: number): Promise<void>;
   /** Asks the manager on the connection that holds the session. */
   ask(csr: string, signal: AbortSignal): Promise<IssuedResult>;
   /** Opens the next connection, with the identity in use. */
   move(reason: string): void;
+  /** What the last try failed with; `undefined`: it did not fail. */
+  troubled?(cause: unknown): void;
   /** Takes over while the identity in use is not good any more. */
   readonly recovery?: Recovery;
 }
@@ -74,39 +66,27 @@ export interface RenewalParts extends WorkerPorts {
 export class Renewal {
   readonly #parts: RenewalParts;
   #step: RenewalStep = "idle";
-  #dueAt: number;
-  /** How often a renewal was wanted at once. */
-  #pushes = 0;
-  /** No try before, by the monotonic clock, in milliseconds. */
-  #notBefore = -Infinity;
-  #failures = 0;
-  #lastFailure: RenewalView["lastFailure"];
-  #warnedAt = -Infinity;
+  readonly #pace: RenewalPace;
   /** Wakes the wait for the due time. */
   #wake = new AbortController();
   /** A change of the bundle that waits for its turn; the newest counts. */
   #adoption: Adoption | undefined;
-  /** When the last renewals succeeded, monotonic, oldest first. */
-  #successes: readonly number[] = [];
   /** The newest identity that needs no confirmation any more. */
   #settled: HeldIdentity | undefined;
+  /** The last time that it went back, or did not. */
+  #back: Promise<unknown> = Promise.resolve();
+  /** When a bundle was refused and that was told, monotonic. */
+  #refusedAt = -Infinity;
   /** The identity in use has not been answered with a `hello` yet. */
   #unconfirmed: PromiseWithResolvers<void> | undefined;
 
   constructor(parts: RenewalParts, dueAt: number) {
     this.#parts = parts;
-    this.#dueAt = dueAt;
+    this.#pace = new RenewalPace(parts, dueAt);
   }
 
   get view(): RenewalView {
-    const { clock } = this.#parts;
-    const pauseMs = this.#notBefore - clock.monotonic();
-    return {
-      step: this.#step,
-      dueAt: Math.max(this.#dueAt, clock.now() + pauseMs),
-      failures: this.#failures,
-      lastFailure: this.#lastFailure,
-    };
+    return { step: this.#step, ...this.#pace.view };
   }
 
   /**
@@ -114,8 +94,7 @@ export class Renewal {
    * and no pause after a failure: no push makes a node ask in a tight loop.
    */
   renewNow(): void {
-    this.#pushes++;
-    this.#dueAt = Math.min(this.#dueAt, this.#parts.clock.now());
+    this.#pace.hurry();
     this.#wake.abort();
   }
 
@@ -151,8 +130,18 @@ export class Renewal {
    *
    * @returns whether it went back
    */
-  async refused(held: HeldIdentity, error: SwarmdError): Promise<boolean> {
+  refused(held: HeldIdentity, error: SwarmdError): Promise<boolean> {
+    // Two refusals of one identity go back one step, and not two.
+    const next = this.#back.then(() => this.#goBack(held, error));
+    this.#back = next.catch(() => {}); // its caller is told
+    return next;
+  }
+
+  async #goBack(held: HeldIdentity, error: SwarmdError): Promise<boolean> {
     if (held !== this.#parts.held()) return false;
+    // The root was cut off: the session that is still open leads on, and nothing
+    // else does. Who waited for an answer under that root would not ask there.
+    if (hasCode(error, "unverified-chain")) this.#unconfirmed?.reject(error);
     if (!hasCode(error, "replaced", "newer-than-store")) return false;
     if (!await this.#parts.identity.rollBack()) return false;
     this.#parts.use(await this.#parts.reload());
@@ -180,6 +169,16 @@ export class Renewal {
     }
   }
 
+  #failed(error: unknown): void {
+    this.#pace.failed(error);
+    this.#parts.troubled?.(error);
+  }
+
+  #succeeded(held: HeldIdentity): void {
+    this.#pace.succeeded(held);
+    this.#parts.troubled?.(undefined);
+  }
+
   /** While it is wanted. */
   get #recovery(): Recovery | undefined {
     const { recovery } = this.#parts;
@@ -192,15 +191,15 @@ export class Renewal {
     while (this.#recovery || !this.#adoption) {
       // On the clock that nobody sets: a moment that was chosen while the
       // other one was wrong would still hold when it is right again.
-      const pauseMs = this.#recovery?.pauseMs ??
-        this.#notBefore - clock.monotonic();
-      const isDue = this.#recovery !== undefined || clock.now() >= this.#dueAt;
+      const pauseMs = this.#recovery?.pauseMs ?? this.#pace.pauseMs;
+      const isDue = this.#recovery !== undefined ||
+        clock.now() >= this.#pace.dueAt;
       if (pauseMs <= 0 && isDue) break;
       this.#wake = new AbortController();
       const either = AbortSignal.any([signal, this.#wake.signal]);
       const waited = pauseMs > 0
         ? sleep(clock, pauseMs, either)
-        : sleepUntil(clock, this.#dueAt, either);
+        : sleepUntil(clock, this.#pace.dueAt, either);
       await waited.catch(() => {
         // Woken: something changed. Unless it is the end of everything:
         signal.throwIfAborted();
@@ -213,10 +212,12 @@ export class Renewal {
   async #recover(recovery: Recovery, signal: AbortSignal): Promise<void> {
     const before = this.#parts.held();
     const reason = recovery.view?.reason ?? "expired";
-    const held = await recovery.attempt(signal);
-    if (!held) return;
+    const recovered = await recovery.attempt(signal);
+    if (!recovered) return;
+    const { held } = recovered;
     const { identity, logger, event } = this.#parts;
-    this.#settled = before;
+    await this.#parts.expect(recovered);
+    this.#settled = this.#parts.held();
     const renewAt = await this.#save(held);
     this.#step = "saved";
     await this.#use(held, renewAt, signal);
@@ -236,63 +237,41 @@ export class Renewal {
     this.#adoption = undefined;
     const { identity, logger } = this.#parts;
     const before = this.#parts.held();
-    let held: HeldIdentity;
+    let adopted: Adopted;
     try {
-      held = await change.judge(before, signal);
+      adopted = await change(before, signal);
     } catch (error) {
-      logger.error("Trust bundle not adopted; the old one stays", {
-        error: describeError(error),
-      });
+      logger[this.#levelOfRefusal()](
+        "Trust bundle not adopted; the old one stays",
+        { error: describeError(error) },
+      );
+      this.#parts.troubled?.(error);
       return;
     }
+    // It went back meanwhile, and what was judged is not in use any more
+    if (before !== this.#parts.held()) return;
+    const { held } = adopted;
     if (held.trust.bundle === before.trust.bundle) {
       return this.#parts.move("the manager wants to hear what is trusted here");
     }
-    this.#settled = before;
+    await this.#parts.expect(adopted);
+    this.#settled = this.#parts.held();
     await identity.save(toStored(held));
-    await change.saved();
     this.#step = "saved";
-    await this.#use(held, this.#dueAt, signal);
+    await this.#use(held, this.#pace.dueAt, signal);
     const { newest: rootDigest } = held.trust;
     logger.info("Trust bundle adopted", { rootDigest });
     const node = held.nodeId;
     this.#parts.event({ event: "root-changed", node, rootDigest });
+    if (this.#pace.failures === 0) this.#parts.troubled?.(undefined);
   }
 
-  /** The next try comes after a pause. */
-  #failed(cause: unknown): void {
-    const { clock, random, logger } = this.#parts;
-    const error = describeError(cause);
-    this.#failures++;
-    this.#lastFailure = { at: clock.now(), error };
-    const { notAfter } = this.#parts.held().certificate;
-    const text = clock.now() < notAfter
-      ? "Certificate not renewed; the old one serves on"
-      : "Certificate not renewed, and it has ended; if this machine's clock is right, join again with a token";
-    logger[this.#levelOfFailure()](text, { error, failures: this.#failures });
-    const options = { baseMs: SECOND, maxMs: this.#longestPause() };
-    const pauseMs = backoffDelay(this.#failures, options, random);
-    this.#notBefore = clock.monotonic() + pauseMs;
-  }
-
-  /**
-   * A certificate that has ended is in no hurry: most likely this clock is
-   * wrong, and each request would cost the manager another signature.
-   */
-  #longestPause(): number {
-    const now = this.#parts.clock.now();
-    const { issuedAt, certificate: { notAfter } } = this.#parts.held();
-    const at = now < notAfter ? now : issuedAt;
-    return renewalBackoffBound({ issuedAt, notAfter }, at);
-  }
-
-  /** Short-lived certificates are tried for each second. */
-  #levelOfFailure(): "warn" | "debug" {
+  /** The manager says how often it offers one. */
+  #levelOfRefusal(): "error" | "debug" {
     const now = this.#parts.clock.monotonic();
-    const recent = now - this.#warnedAt < MINUTE;
-    if (recent && this.#failures > 1) return "debug";
-    this.#warnedAt = now;
-    return "warn";
+    if (now - this.#refusedAt < MINUTE) return "debug";
+    this.#refusedAt = now;
+    return "error";
   }
 
   async #renew(signal: AbortSignal): Promise<void> {
@@ -354,13 +333,13 @@ export class Renewal {
     signal.addEventListener("abort", stop, { once: true });
     this.#unconfirmed = confirmed;
     this.#step = "in-use";
-    const pushes = this.#pushes;
+    const { pushes } = this.#pace;
     this.#parts.use(held);
     this.#parts.move("this node has a newer certificate");
     try {
       await confirmed.promise;
       // A manager that heard of it may have asked for the next one already
-      if (pushes === this.#pushes) this.#dueAt = renewAt;
+      this.#pace.drawn(renewAt, pushes);
     } catch (error) {
       await this.#parts.identity.dropStagedKey();
       throw error;
@@ -368,21 +347,5 @@ export class Renewal {
       signal.removeEventListener("abort", stop);
       this.#unconfirmed = undefined;
     }
-  }
-
-  /**
-   * Whatever an authority answers, no node renews in a tight loop (W6): the
-   * next one waits, and after a few in a row, as rotations ask for, each waits
-   * for its share of that time.
-   */
-  #succeeded({ issuedAt, certificate: { notAfter } }: HeldIdentity): void {
-    this.#failures = 0;
-    this.#lastFailure = undefined;
-    const now = this.#parts.clock.monotonic();
-    this.#successes = [...this.#successes, now].slice(-MAX_IN_A_ROW);
-    const [oldest = now] = this.#successes;
-    const floorMs = renewalFloor({ issuedAt, notAfter });
-    const full = this.#successes.length === MAX_IN_A_ROW;
-    this.#notBefore = full ? Math.max(now, oldest + floorMs) : now + MIN_PAUSE;
   }
 }

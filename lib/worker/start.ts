@@ -136,7 +136,9 @@ function stillGood(
   if (!present?.membership) return undefined;
   const { held, membership } = present;
   const { notAfter } = held.certificate;
-  const good = membership.rootDigest === wanted.rootDigest &&
+  // A token of now pins the root that rotations have led to since.
+  const pinned = [membership.rootDigest, held.trust.newest];
+  const good = pinned.includes(wanted.rootDigest) &&
     machine.is(membership.binding) && clock.now() < notAfter;
   if (!good) return undefined;
   const { refused } = membership;

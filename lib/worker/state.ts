@@ -3,6 +3,15 @@ import { SwarmdError } from "../base/errors.ts";
 import type { IdentityStore } from "../pki/identity_store.ts";
 import { auditHead } from "../rpc/schemas.ts";
 
+const voidManager = z.object({
+  /** SHA-256 of the DER, lower-case hex. */
+  fingerprint: z.string(),
+  /** Its own end, in milliseconds. */
+  until: z.number(),
+  /** It is void if it is valid from then on or earlier, in milliseconds. */
+  newest: z.number(),
+});
+
 const membershipSchema = z.object({
   cluster: z.string(),
   /** Digest of the root that the token pinned. */
@@ -16,8 +25,12 @@ const membershipSchema = z.object({
   managers: z.array(z.string()),
   /** Highest generation of a root that was ever adopted. */
   generation: z.optional(z.number()),
+  /** What is adopted once a manager answered under the bundle of this digest. */
+  next: z.optional(z.object({ generation: z.number(), bundle: z.string() })),
   /** Of each manager's audit log, the newest that it was told. */
   auditHeads: z.optional(z.array(auditHead)),
+  /** Managers' certificates that stand for no manager any more. */
+  voidManagers: z.optional(z.array(voidManager)),
   /** Where it was connected last. */
   last: z.optional(z.string()),
   /** Why a verified manager refused the identity for good. */
@@ -36,6 +49,9 @@ const stateSchema = z.object({
 /** What a worker remembers of its place in a cluster. */
 export type Membership = z.infer<typeof membershipSchema>;
 
+/** A manager's certificate that a manager called void. */
+export type VoidManager = z.infer<typeof voidManager>;
+
 /** Old memberships kept beside the newest one. */
 const MAX_KEPT = 3;
 
@@ -47,6 +63,7 @@ const MAX_KEPT = 3;
 export class WorkerState {
   readonly #store: IdentityStore;
   #nodes: Readonly<Record<string, Membership>>;
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(store: IdentityStore, nodes: Record<string, Membership>) {
     this.#store = store;
@@ -73,8 +90,25 @@ export class WorkerState {
     return this.#nodes[nodeId];
   }
 
-  /** Remembers, durably; memories without change cost nothing. */
-  async remember(nodeId: string, membership: Membership): Promise<void> {
+  /** Of every membership: a certificate is void whoever was told so. */
+  get voidManagers(): VoidManager[] {
+    return Object.values(this.#nodes).flatMap((each) =>
+      each.voidManagers ?? []
+    );
+  }
+
+  /**
+   * Remembers, durably; memories without change cost nothing. One after the
+   * other: whether something changes can be told only of what was written.
+   */
+  remember(nodeId: string, membership: Membership): Promise<void> {
+    const next = this.#last.then(() => this.#remember(nodeId, membership));
+    // Its caller is told of a failure; the next call is not held up by it.
+    this.#last = next.catch(() => {});
+    return next;
+  }
+
+  async #remember(nodeId: string, membership: Membership): Promise<void> {
     const before = JSON.stringify(this.#nodes[nodeId]);
     if (before === JSON.stringify(membership)) return;
     const { [nodeId]: _, ...others } = this.#nodes;

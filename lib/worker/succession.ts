@@ -24,6 +24,8 @@ export interface SuccessionSearch {
   readonly clusterId: string;
   /** Roots that are trusted; the newest last. */
   readonly trusted: readonly KnownRoot[];
+  /** Lowest generation that the way may end at. */
+  readonly floor: number;
   readonly signal: AbortSignal;
 }
 
@@ -32,7 +34,8 @@ export interface SuccessionSearch {
  * connection that proves nothing. Each link is checked from an own root on; a
  * link that does not hold, and whatever else is said there, changes nothing.
  *
- * @returns the end of the way; `undefined` when there is none that holds
+ * @returns the end of the way; `undefined` when there is none that holds, or
+ * it ends below the floor
  */
 export async function findSuccessor(
   ports: Pick<
@@ -42,13 +45,19 @@ export async function findSuccessor(
   search: SuccessionSearch,
 ): Promise<KnownRoot | undefined> {
   const { crypto, clock, logger } = ports;
-  const { clusterId, signal } = search;
+  const { clusterId, signal, floor } = search;
   try {
     const links = await readLinks(crypto, await askLinks(ports, search));
     const begin = beginOf(links, search.trusted);
     if (!begin) return undefined;
     const at = clock.now();
-    return await walkSuccession(crypto, { ...begin, links, clusterId, at });
+    const walk = { ...begin, links, clusterId, at };
+    const end = await walkSuccession(crypto, walk);
+    if (end.generation >= floor) return end;
+    throw new SwarmdError(
+      "root-mismatch",
+      `It ends at generation ${end.generation}, want at least ${floor}`,
+    );
   } catch (error) {
     signal.throwIfAborted();
     // Said by nobody in particular: it is shown to who looks for it.
@@ -79,12 +88,14 @@ async function askLinks(
   try {
     const connection = await dialer.dialUnverified(endpoint, either);
     const call = new AnonymousCall(connection, clock);
-    either.addEventListener("abort", () => call.close(), { once: true });
+    const stop = () => call.close();
+    either.addEventListener("abort", stop, { once: true });
     try {
       await call.hello(version);
       const { links } = await call.call("ca.succession", { digests });
       return links;
     } finally {
+      either.removeEventListener("abort", stop);
       call.close();
     }
   } finally {

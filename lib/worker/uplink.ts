@@ -12,8 +12,10 @@ import {
 } from "../rpc/methods.ts";
 import type { HelloResult } from "../rpc/schemas.ts";
 import type { HeldIdentity } from "./held_identity.ts";
+import type { ManagerDial } from "./dial_manager.ts";
 import {
   type Established,
+  giveUpVoid,
   greet,
   type Line,
   openLine,
@@ -34,7 +36,7 @@ const MIN_STAY = 500;
 const INTERRUPTED_AFTER = 5 * SECOND;
 
 /** What an uplink works with. */
-export interface UplinkParts extends WorkerPorts {
+export interface UplinkParts extends WorkerPorts, Pick<ManagerDial, "voids"> {
   /** The identity to present, now. */
   held(): HeldIdentity;
   /** Highest generation of a root that was ever adopted; 0: not known. */
@@ -59,6 +61,8 @@ export class Uplink {
   readonly #presence: Presence;
   #session: WorkerSession | undefined;
   #line: Line | undefined;
+  /** About to take its place. */
+  #next: Line | undefined;
   #wake = Promise.withResolvers<void>();
   /** How many moves were asked for, and how many of these are done. */
   #movesAsked = 0;
@@ -137,6 +141,11 @@ export class Uplink {
   /** Ends the session: the identity that it belongs to is good no more. */
   giveUp(error: SwarmdError): void {
     this.#session?.end(error);
+  }
+
+  /** More certificates are void: no connection to whoever has one is kept. */
+  rejudge(): void {
+    giveUpVoid([this.#line, this.#next], this.#parts.voids());
   }
 
   /** Dials at once if it waits to: what stood in the way may be gone. */
@@ -232,7 +241,7 @@ export class Uplink {
       throw new SwarmdError("unreachable", "No manager's address is known");
     }
     const asked = this.#movesAsked;
-    const line = await this.#open(endpoint, signal);
+    const line = this.#next = await this.#open(endpoint, signal);
     const stop = () => line.link.retire();
     signal.addEventListener("abort", stop, { once: true });
     try {
@@ -243,6 +252,7 @@ export class Uplink {
       throw error;
     } finally {
       signal.removeEventListener("abort", stop);
+      this.#next = undefined;
     }
     this.#movesDone = asked;
   }
@@ -253,10 +263,9 @@ export class Uplink {
   }
 
   async #open(endpoint: Endpoint, signal: AbortSignal): Promise<Line> {
-    const held = this.#parts.held();
-    const generation = this.#parts.generation();
+    const { held, generation, voids } = this.#parts;
     return await openLine(this.#parts, {
-      ...{ endpoint, held, generation, signal },
+      ...{ endpoint, held: held(), generation: generation(), voids, signal },
       events: {
         message: (link, message) => this.#session?.receive(link, message),
         beaten: (link, beat) => this.#beaten(link, beat),
@@ -374,11 +383,8 @@ export class Uplink {
   }
 
   #halfOpen(line: Line): void {
-    this.#closed(
-      line.link,
-      new SwarmdError("timed-out", "The manager did not answer heartbeats"),
-    );
-    line.link.connection.destroy();
+    const text = "The manager did not answer heartbeats";
+    line.link.giveUp(new SwarmdError("timed-out", text));
   }
 
   #beaten(

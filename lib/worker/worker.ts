@@ -5,10 +5,9 @@ import type { SignedHead } from "../cluster/audit_head.ts";
 import { latestRenewal } from "../cluster/expiry.ts";
 import { LEAF_BACKDATE } from "../pki/profile.ts";
 import { watchClock } from "../cluster/clock_watch.ts";
-import { formatName } from "../pki/names.ts";
 import type { Endpoint } from "../rpc/connection.ts";
 import { isPush, parseAs, PUSHES } from "../rpc/methods.ts";
-import type { BundleParams } from "../rpc/schemas.ts";
+import type { BundleParams, VoidManagersParams } from "../rpc/schemas.ts";
 import { DrillApp } from "./drill_app.ts";
 import { followOffer } from "./follow_offer.ts";
 import { type HeldIdentity, readStored } from "./held_identity.ts";
@@ -17,10 +16,12 @@ import { HeadKeeper } from "./head_keeper.ts";
 import { type Established, presentedOn, type UplinkStatus } from "./line.ts";
 import { MembershipBook } from "./membership_book.ts";
 import { rehearse } from "./rehearse.ts";
+import { Registration } from "./registration.ts";
 import { recoverableReason, Recovery, type RecoveryView } from "./recovery.ts";
 import { type Adoption, Renewal, type RenewalView } from "./renewal.ts";
 import type { Membership, WorkerState } from "./state.ts";
 import { Uplink } from "./uplink.ts";
+import { hearVoid } from "./void_managers.ts";
 
 /** What a worker is run with. */
 export interface WorkerOptions {
@@ -45,12 +46,15 @@ export class Worker {
   readonly heads: HeadKeeper;
   /** Resolved by the first session, or when there is an identity to recover. */
   readonly #connected = Promise.withResolvers<void>();
-  /** Writes that nobody waits for, but the end. */
-  #writes: Promise<unknown> = Promise.resolve();
+  /** Work under way that nobody waits for, but the end. */
+  readonly #works = new Set<Promise<void>>();
+  /** Aborted at the end. */
+  readonly #ended = new AbortController();
   #left = false;
   #isRehearsing = false;
-  /** The identity that the manager was last told of. */
-  #registered: HeldIdentity | undefined;
+  /** Certificate of who told a list that was refused, and logged. */
+  #badTeller: string | undefined;
+  readonly #registration: Registration;
 
   constructor(options: WorkerOptions) {
     const { ports, state, held, membership } = options;
@@ -63,17 +67,22 @@ export class Worker {
     });
     this.heads = new HeadKeeper({
       ...ports,
+      held: () => this.#held,
       kept: () => this.#book.membership.auditHeads ?? [],
       keep: (heads, durably) => this.#book.keeps(heads, { durably }),
       told: (head) => this.#uplink.session?.notify("audit.kept", head),
     });
+    this.#registration = new Registration({
+      ...ports,
+      tell: (params) => this.#uplink.session?.notify("node.register", params),
+    });
     this.#drill = options.drill ?? new DrillApp(ports);
     const generation = () => this.#book.membership.generation ?? 0;
+    const voids = () => this.#book.membership.voidManagers ?? [];
     this.#recovery = new Recovery({
       ...ports,
       held: () => this.#held,
-      generation,
-      adopted: (adopted) => this.#book.adopted(adopted),
+      ...{ generation, voids },
     });
     this.#renewal = new Renewal({
       ...ports,
@@ -81,8 +90,11 @@ export class Worker {
       held: () => this.#held,
       reload: () => this.#reload(),
       use: (next) => this.#held = next,
+      expect: ({ held: { trust }, generation }) =>
+        this.#book.expects({ generation, bundle: trust.bundle }),
       remember: (next, renewAt) => this.#book.renewed(next, renewAt),
       ask: (csr, signal) => this.#uplink.call("node.renew", { csr }, signal),
+      troubled: (cause) => this.#registration.troubled(cause),
       move: (reason) => {
         this.#uplink.requestMove(reason);
         this.#uplink.hurry();
@@ -91,7 +103,7 @@ export class Worker {
     this.#uplink = new Uplink({
       ...ports,
       held: () => this.#held,
-      generation,
+      ...{ generation, voids },
       managers: () => this.#book.endpoints,
       established: (line, fresh) => this.#established(line, fresh),
       refused: (at, error) => this.#background(this.#refused(at, error)),
@@ -147,8 +159,9 @@ export class Worker {
         (s) => this.#drill.run(() => this.#uplink.session, s),
       ], signal);
     } finally {
+      this.#ended.abort(new SwarmdError("session-ended", "The worker stops"));
       this.#background(this.#book.write());
-      await this.#writes; // that it was removed is to be remembered
+      await Promise.all(this.#works); // that it was removed is to be remembered
     }
   }
 
@@ -198,6 +211,8 @@ export class Worker {
    */
   async #refused(at: Established, error: SwarmdError): Promise<void> {
     if (await this.#renewal.refused(at.held, error)) return;
+    // Said of a certificate that was given up meanwhile, not of the node
+    if (recoverableReason(error) && at.held !== this.#held) return;
     this.#recover(at, error);
     await this.#book.refused(error.code);
   }
@@ -208,7 +223,7 @@ export class Worker {
     error: SwarmdError,
   ): void {
     const reason = recoverableReason(error);
-    if (!reason || used !== this.#held) return;
+    if (!reason) return;
     const { notAfter } = used.certificate;
     if (reason === "expired" && this.#ports.clock.now() < notAfter) return;
     const cause = { reason, endpoint };
@@ -222,22 +237,9 @@ export class Worker {
   #established({ held: used, endpoint }: Established, fresh: boolean): void {
     this.#connected.resolve();
     this.#background(this.#renewal.confirmed(used));
-    this.#background(this.#book.connected(endpoint));
-    if (fresh || used !== this.#registered) this.#register(used);
-  }
-
-  #register(used: HeldIdentity): void {
-    this.#registered = used;
-    const { machine: { hostname, os, arch }, version, clock } = this.#ports;
-    this.#uplink.session?.notify("node.register", {
-      hostname,
-      os,
-      arch,
-      version,
-      issuer: formatName(used.certificate.issuer),
-      trustRoot: used.trust.newest,
-      now: clock.now(),
-    });
+    const { bundle } = used.trust;
+    this.#background(this.#book.connected(endpoint, bundle));
+    if (!this.#registration.established(used, fresh)) return;
     const { newest } = this.heads;
     if (newest) this.#uplink.session?.notify("audit.kept", newest);
   }
@@ -254,12 +256,35 @@ export class Worker {
     } else if (method === "cluster.managers" && "addresses" in params) {
       this.#background(this.#book.learned(params.addresses));
     } else if (method === "audit.head" && "hash" in params) this.#head(params);
+    else if (method === "cluster.void-managers" && "certificates" in params) {
+      this.#heardVoid(params);
+    }
+  }
+
+  /** It is obeyed at once; the disk follows. */
+  #heardVoid({ certificates: told }: VoidManagersParams): void {
+    const { logger, clock } = this.#ports;
+    const { manager: { nodeId: manager, certificate: from } } =
+      this.#uplink.line;
+    const { voidManagers: before = [] } = this.#book.membership;
+    try {
+      const known = hearVoid(before, told, { from, now: clock.now() });
+      this.#background(this.#book.knowsVoid(known));
+    } catch (error) {
+      // Whoever tells it can do so as often as he likes.
+      if (this.#badTeller === from.fingerprint) return;
+      this.#badTeller = from.fingerprint;
+      const told = { manager, error: describeError(error) };
+      return logger.error("List of void certificates not taken", told);
+    }
+    this.#uplink.rejudge();
   }
 
   /** A manager speaks for its own log only. */
   #head(head: SignedHead): void {
     if (head.manager !== this.#uplink.managerId) return;
-    this.#background(this.heads.seen(head));
+    const { certificate } = this.#uplink.line.manager;
+    this.#background(this.heads.seen(head, certificate));
   }
 
   /**
@@ -269,37 +294,33 @@ export class Worker {
   async #rehearse(rehearsal: string): Promise<void> {
     if (this.#isRehearsing) return;
     this.#isRehearsing = true;
-    const signal = new AbortController().signal;
-    const problem = await rehearse({
-      ...this.#ports,
-      held: this.#held,
-      ask: (csr) =>
-        this.#uplink.call("node.rehearse", { rehearsal, csr }, signal),
-    });
-    this.#isRehearsing = false;
-    this.#uplink.session?.notify("node.rehearsed", {
-      rehearsal,
-      ...(problem !== undefined && { problem }),
-    });
+    const { session } = this.#uplink;
+    const { signal } = this.#ended;
+    try {
+      const problem = await rehearse({
+        ...this.#ports,
+        held: this.#held,
+        ask: (csr) =>
+          this.#uplink.call("node.rehearse", { rehearsal, csr }, signal),
+      });
+      const told = { rehearsal, ...(problem !== undefined && { problem }) };
+      session?.notify("node.rehearsed", told); // another one did not ask
+    } finally {
+      this.#isRehearsing = false;
+    }
   }
 
   #adoption(offer: BundleParams): Adoption {
     const { crypto, clock } = this.#ports;
-    const { generation: before = 0 } = this.#book.membership;
-    let generation = before;
-    return {
-      judge: async (held, signal) => {
-        const { line } = this.#uplink;
-        const adopted = await followOffer(this.#ports, {
-          ...{ offer, held, signal, endpoint: line.endpoint },
-          presented: await presentedOn(line, crypto),
-          generation: before,
-          now: clock.now(),
-        });
-        generation = adopted.generation;
-        return adopted.held;
-      },
-      saved: () => this.#book.adopted(generation),
+    return async (held, signal) => {
+      const { line } = this.#uplink;
+      // All of it as it is when the offer's turn comes, not when it came in.
+      const { generation = 0 } = this.#book.membership;
+      return await followOffer(this.#ports, {
+        ...{ offer, held, signal, generation, endpoint: line.endpoint },
+        presented: await presentedOn(line, crypto),
+        now: clock.now(),
+      });
     };
   }
 
@@ -316,8 +337,8 @@ export class Worker {
       this.#ports.logger.error("Cannot write to the state directory", {
         error: describeError(error),
       });
-    });
-    this.#writes = Promise.all([this.#writes, told]);
+    }).finally(() => this.#works.delete(told));
+    this.#works.add(told);
   }
 }
 

@@ -8,7 +8,12 @@ import {
   LEAF_KEY_USAGE,
   LEAF_PURPOSES,
 } from "../../lib/pki/extension_writer.ts";
-import { judgeManager } from "../../lib/worker/judge_manager.ts";
+import {
+  judgeManager,
+  type ManagerExpectation,
+} from "../../lib/worker/judge_manager.ts";
+import { readCertificate } from "../../lib/pki/certificate.ts";
+import type { VoidManager } from "../../lib/worker/state.ts";
 import { pipe } from "../fakes/pipe.ts";
 import { House, NOW } from "../manager/house.ts";
 import { forge, forgeCa } from "../pki/material.ts";
@@ -19,12 +24,12 @@ const OTHER = "o".repeat(25);
 async function judge(
   house: House,
   presented: readonly Bytes[],
-  expected: { readonly clusterId?: string; readonly now?: number } = {},
+  expected: Partial<ManagerExpectation> = {},
 ) {
   const { near } = pipe({ clock: house.clock, near: { presented } });
-  const { clusterId, now = NOW } = expected;
+  const { clusterId, now = NOW, voids = [] } = expected;
   return await judgeManager(house.crypto, near, {
-    now,
+    ...{ now, voids },
     ...(clusterId !== undefined && { clusterId }),
   });
 }
@@ -130,4 +135,23 @@ Deno.test("judgeManager() goes by the moment that it is told", async () => {
   await judge(house, [leaf], { now: NOW + DAY - 1 });
   const late = judge(house, [leaf], { now: NOW + DAY });
   assertEquals(await code(late), "tls");
+});
+
+Deno.test("judgeManager() refuses a manager whose certificate was called void (W24)", async () => {
+  const house = await House.open();
+  const leaf = await managerLeaf(house);
+  const { fingerprint, notBefore } = await readCertificate(house.crypto, leaf);
+  const named = { fingerprint, until: NOW + DAY };
+  const cases: readonly [string, Partial<VoidManager>, boolean][] = [
+    ["by who has a newer one", { newest: notBefore + 1 }, true],
+    ["by who has one of the same moment", { newest: notBefore }, true],
+    ["by who has an older one", { newest: notBefore - 1 }, false],
+    ["another one", { fingerprint: "0".repeat(64) }, false],
+  ];
+  for (const [what, entry, isVoid] of cases) {
+    const voids = [{ ...named, newest: NOW, ...entry }];
+    const judged = judge(house, [leaf], { voids });
+    if (isVoid) assertEquals(await code(judged), "tls", what);
+    else assertEquals((await judged).nodeId, house.manager.id, what);
+  }
 });

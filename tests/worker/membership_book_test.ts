@@ -7,6 +7,10 @@ import { CALM } from "../manager/house.ts";
 import { SimDisk } from "../sim/sim_disk.ts";
 
 async function open() {
+  return (await openOn()).book;
+}
+
+async function openOn() {
   const disk = new SimDisk();
   const state = await WorkerState.load(disk.open(CALM));
   const membership = {
@@ -19,7 +23,9 @@ async function open() {
     issuedAt: 1,
     renewAt: 2,
   };
-  return new MembershipBook(state, { nodeId: "n", membership });
+  const book = new MembershipBook(state, { nodeId: "n", membership });
+  const stored = async () => (await WorkerState.load(disk.open(CALM))).of("n");
+  return { book, stored };
 }
 
 function addresses(book: MembershipBook): string[] {
@@ -29,7 +35,7 @@ function addresses(book: MembershipBook): string[] {
 Deno.test("MembershipBook dials where it was last, then what the operator said, then what it was told", async () => {
   const book = await open();
   assertEquals(addresses(book), ["seed:1", "told:1"]);
-  await book.connected({ host: "told", port: 1 });
+  await book.connected({ host: "told", port: 1 }, "sha256:b");
   assertEquals(addresses(book), ["told:1", "seed:1"]);
 });
 
@@ -56,7 +62,7 @@ Deno.test("MembershipBook remembers a refusal that lasts, until it is connected"
     const book = await open();
     await book.refused(code);
     assertEquals(book.membership.refused, code);
-    await book.connected({ host: "a", port: 1 });
+    await book.connected({ host: "a", port: 1 }, "sha256:b");
     assertEquals(book.membership.refused, undefined);
   }
   for (const code of passing) {
@@ -64,4 +70,36 @@ Deno.test("MembershipBook remembers a refusal that lasts, until it is connected"
     await book.refused(code);
     assertEquals(book.membership.refused, undefined, code);
   }
+});
+
+Deno.test("MembershipBook counts a generation once a manager answered under its bundle", async () => {
+  const { book, stored } = await openOn();
+  const at = { host: "a", port: 1 };
+  await book.expects({ generation: 2, bundle: "sha256:two" });
+  await book.connected(at, "sha256:one");
+  assertEquals(book.membership.generation, undefined);
+  assertEquals((await stored())?.next, { generation: 2, bundle: "sha256:two" });
+  await book.connected(at, "sha256:two");
+  assertEquals(book.membership.generation, 2);
+  assertEquals(book.membership.next, undefined);
+  assertEquals(await stored(), book.membership);
+});
+
+Deno.test("MembershipBook never counts a generation down", async () => {
+  const { book } = await openOn();
+  const at = { host: "a", port: 1 };
+  await book.expects({ generation: 7, bundle: "sha256:seven" });
+  await book.connected(at, "sha256:seven");
+  for (const generation of [0, 3, 7]) {
+    await book.expects({ generation, bundle: "sha256:less" });
+    await book.connected(at, "sha256:less");
+    assertEquals(book.membership.generation, 7);
+  }
+  // One that was given up, and comes back after a later one.
+  await book.expects({ generation: 9, bundle: "sha256:nine" });
+  await book.expects({ generation: 8, bundle: "sha256:eight" });
+  await book.connected(at, "sha256:nine");
+  assertEquals(book.membership.generation, 7);
+  await book.connected(at, "sha256:eight");
+  assertEquals(book.membership.generation, 8);
 });

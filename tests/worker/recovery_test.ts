@@ -29,6 +29,7 @@ function names({ events }: Device): string[] {
   return events.map(({ event }) => event);
 }
 
+// W8: an expired certificate is a way back, not an end.
 Deno.test("Worker whose certificate has ended comes back as the same node", async () => {
   const { fleet, device, id } = await expired();
   await using _ = fleet;

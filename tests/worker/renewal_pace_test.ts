@@ -73,6 +73,7 @@ Deno.test("Renewal takes a push that comes while it waits for its pause, or its 
   assertEquals(rig.renewed, 2);
 });
 
+// W23: the wall clock is looked at, however long a timer was to run.
 Deno.test("Renewal notices that its time came while the machine slept", async () => {
   await using rig = await RenewalRig.start();
   rig.house.clock.stepWall(75 * DAY);

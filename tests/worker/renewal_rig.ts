@@ -60,6 +60,7 @@ export class RenewalRig implements AsyncDisposable {
       held: () => this.held,
       reload: () => this.#reload(),
       use: (next) => this.held = next,
+      expect: () => Promise.resolve(),
       remember: (_, renewAt) => {
         this.remembered.push(renewAt);
         return Promise.resolve();

@@ -68,6 +68,7 @@ Deno.test("Renewal saves each step before the next begins", async () => {
   await rig.stop();
 });
 
+// W5: every failure ends, and is followed by another attempt.
 Deno.test("Renewal keeps the old identity through every failure, and tries again", async () => {
   const failures: readonly [string, (rig: RenewalRig) => void][] = [
     ["the manager is away", (rig) => {
@@ -306,6 +307,75 @@ Deno.test("Renewal goes back for nothing else, and for nobody else", async () =>
   // Once confirmed, there is nothing to go back to.
   assertEquals(await rig.renewal.refused(rig.held, replaced), false);
   assertEquals(rig.held, next);
+});
+
+Deno.test("Renewal asks again, on the session, when the root was cut off before it was confirmed", async () => {
+  await using rig = await RenewalRig.start();
+  rig.confirms = false;
+  rig.renewal.renewNow();
+  await rig.pass(MINUTE);
+  assertEquals(rig.asked.length, 1);
+  const error = new SwarmdError("unverified-chain", "no");
+  assertEquals(await rig.renewal.refused(rig.held, error), false);
+  rig.confirms = true;
+  rig.renewal.renewNow();
+  await rig.pass(5 * MINUTE);
+  assertEquals([rig.asked.length, rig.renewed], [2, 1]);
+});
+
+Deno.test("Renewal goes back one step for two refusals at once", async () => {
+  await using rig = await RenewalRig.start();
+  rig.confirms = false;
+  const before = rig.held.certificate.fingerprint;
+  rig.renewal.renewNow();
+  await rig.pass(MINUTE);
+  // One more that could not be deleted in its time.
+  const { content } = rig.device.disk.image;
+  const [oldest] = content.identities;
+  assert(oldest);
+  const identities = [oldest, ...content.identities];
+  rig.device.disk.restore({ content: { ...content, identities } });
+  const error = new SwarmdError("replaced", "no");
+  const { held } = rig;
+  const both = [1, 2].map(() => rig.renewal.refused(held, error));
+  assertEquals(await Promise.all(both), [true, false]);
+  assertEquals(rig.held.certificate.fingerprint, before);
+  assertEquals(rig.device.disk.image.content.identities.length, 2);
+});
+
+Deno.test("Renewal tells of offers that it refuses at most once a minute", async () => {
+  await using rig = await RenewalRig.start();
+  const told = () =>
+    rig.device.logged.filter(({ level }) => level === "error").length;
+  const before = rig.device.disk.image;
+  const refuse = () => Promise.reject(new SwarmdError("root-mismatch", "no"));
+  for (let i = 0; i < 20; i++) {
+    rig.renewal.adopt(refuse);
+    await rig.pass(SECOND);
+  }
+  assertEquals(told(), 1);
+  await rig.pass(MINUTE);
+  rig.renewal.adopt(refuse);
+  await rig.pass(SECOND);
+  assertEquals(told(), 2);
+  assertEquals(rig.device.disk.image, before);
+});
+
+Deno.test("Renewal saves no bundle for an identity that was given up while it was judged", async () => {
+  await using rig = await RenewalRig.start();
+  const { held } = rig;
+  const gate = Promise.withResolvers<void>();
+  rig.renewal.adopt(async () => {
+    await gate.promise;
+    const trust = { ...held.trust, bundle: "sha256:another" };
+    return { held: { ...held, trust }, generation: 2 };
+  });
+  await rig.pass(SECOND);
+  rig.held = { ...held };
+  const before = rig.device.disk.image;
+  gate.resolve();
+  await rig.pass(SECOND);
+  assertEquals(rig.device.disk.image, before);
 });
 
 Deno.test("Renewal takes a hello with an older identity for no confirmation", async () => {

@@ -60,6 +60,24 @@ Deno.test("WorkerState writes only what changed", async () => {
   assertEquals(writes, 2);
 });
 
+Deno.test("WorkerState writes what came last, however slow the disk is", async () => {
+  const gate = Promise.withResolvers<void>();
+  let writes = 0;
+  const disk = new SimDisk();
+  const state = await WorkerState.load(disk.open({
+    before: () => ++writes === 2 ? gate.promise : Promise.resolve(),
+    after: () => Promise.resolve(),
+  }));
+  await state.remember("a", membership());
+  const slow = state.remember("a", membership({ refused: "replaced" }));
+  // As it lies on the disk, and not as it is about to.
+  const back = state.remember("a", membership());
+  gate.resolve();
+  await Promise.all([slow, back]);
+  const found = await WorkerState.load(disk.open(CALM));
+  assertEquals(found.of("a"), membership());
+});
+
 Deno.test("WorkerState believes nothing that was not written", async () => {
   const disk = new SimDisk();
   const state = await WorkerState.load(disk.open(CALM));

@@ -89,6 +89,7 @@ export class UplinkRig implements AsyncDisposable {
       ...this.device.ports(),
       held: () => this.held,
       generation: () => 0,
+      voids: () => [],
       managers: () => this.managers.map(endpointOf),
       established: ({ held }, fresh) => this.established.push({ held, fresh }),
       refused: (_at, error: SwarmdError) => this.refused.push(error.code),
