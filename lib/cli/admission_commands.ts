@@ -24,7 +24,7 @@ const nodeAccept = command({
   description: [
     "It has its certificate within half a minute. Compare the key's fingerprint with what the machine itself shows, or give it here. `swarmd node ls --pending` shows who waits.",
     "Also lets a node go on that is in conflict, because two machines used its identity: first see that only one is left.",
-    "A node that waits to recover gets its id back, and whoever else uses its identity is cut off. After the manager's store was restored from a backup, --newer-than-store lets in every node that renewed since that backup; those of which several keys wait are named, and left for you to compare.",
+    "A node that waits to recover gets its id back, and whoever else uses its identity is cut off. After the manager's store was restored from a backup, --newer-than-store lets in every node that renewed since that backup: its certificate is newer than any that the store knows, and was not replaced. Whoever else waits to recover is listed as left over, also where several keys wait for one node: compare the key with what the machine shows, and accept it by id and --fingerprint.",
   ],
   options: {
     fingerprint: FINGERPRINT,

@@ -1,4 +1,8 @@
-import type { ApplicantSummary } from "../cluster/local_api.ts";
+import type {
+  AcceptedNewer,
+  ApplicantSummary,
+  LeftOver,
+} from "../cluster/local_api.ts";
 import { localClient } from "./client.ts";
 import { relativeTime } from "./describe.ts";
 import type { OperatorOptions } from "./options.ts";
@@ -36,22 +40,22 @@ export async function acceptNewer(options: OperatorOptions): Promise<number> {
   const { host, json, stateDir } = options;
   const done = await localClient(stateDir, host)
     .post<AcceptedNewer>("/v1/nodes/accept-newer", {});
-  const { accepted, several } = done;
+  const { accepted, left } = done;
   if (json) await host.output.json(done);
   else {
     await host.output.lines([
       ...accepted.map((id) => `${id} is accepted`),
-      ...several.map((id) => `${id} waits with several keys: compare them`),
-      ...accepted.length + several.length === 0 ? ["nobody waits so"] : [],
+      ...left.map(leftLine),
+      ...accepted.length + left.length === 0 ? ["nobody waits so"] : [],
     ]);
   }
   return 0;
 }
 
-interface AcceptedNewer {
-  readonly accepted: readonly string[];
-  /** Of these several keys wait. */
-  readonly several: readonly string[];
+/** With all that it takes to accept it. */
+function leftLine({ id, fingerprint, why }: LeftOver): string {
+  const key = fingerprint.slice(0, SHOWN_DIGITS);
+  return `${id} is left over, key ${key}: ${why}`;
 }
 
 /** `node ls --pending` */

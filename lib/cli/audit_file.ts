@@ -3,7 +3,7 @@ import { toHex } from "../base/bytes.ts";
 import { SwarmdError } from "../base/errors.ts";
 import type { AuditRecord } from "../cluster/audit.ts";
 import { type Anchor, canonicalEntry } from "../cluster/audit_chain.ts";
-import type { HeadSummary } from "../cluster/local_api.ts";
+import type { HeadSummary } from "../cluster/local_nodes.ts";
 import { diskError } from "../disk/disk_error.ts";
 import type { Crypto } from "../pki/crypto.ts";
 

@@ -9,10 +9,9 @@ import { judgeSignature, type SignedHead } from "../cluster/audit_head.ts";
 import type {
   AuditSummary,
   CaSummary,
-  HeadSummary,
   ManagerStatus,
-  NodeDetail,
 } from "../cluster/local_api.ts";
+import type { HeadSummary, NodeDetail } from "../cluster/local_nodes.ts";
 import { serverCrypto } from "../net/system.ts";
 import { readCertificates } from "../pki/certificate.ts";
 import type { Crypto } from "../pki/crypto.ts";

@@ -2,6 +2,7 @@ import { ADMISSION_COMMANDS } from "./admission_commands.ts";
 import { AUTHORITY_COMMANDS } from "./authority_commands.ts";
 import { AUDIT_COMMANDS } from "./audit_commands.ts";
 import { CHANGING_COMMANDS } from "./changing_commands.ts";
+import { CLOCK_COMMANDS } from "./clock_commands.ts";
 import { CLUSTER_COMMANDS } from "./cluster_commands.ts";
 import { type Command, command, several } from "./command.ts";
 import { helpOn } from "./help.ts";
@@ -45,6 +46,7 @@ export const COMMANDS: readonly Command[] = [
   ...ADMISSION_COMMANDS,
   ...TOKEN_COMMANDS,
   ...CLUSTER_COMMANDS,
+  ...CLOCK_COMMANDS,
   ...AUDIT_COMMANDS,
   ...AUTHORITY_COMMANDS,
   ...LOCK_COMMANDS,

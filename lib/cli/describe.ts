@@ -1,5 +1,5 @@
 import { formatDuration, formatTime } from "../base/time.ts";
-import type { CertificateSummary } from "../cluster/local_api.ts";
+import type { CertificateSummary } from "../cluster/local_nodes.ts";
 
 /** A fact for `formatFacts`. */
 export type Fact = readonly [name: string, value: string];

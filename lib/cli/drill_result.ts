@@ -210,6 +210,8 @@ export function drillLines(result: DrillResult): string[] {
 
 function faultText(faults: NonNullable<DrillFacts["faults"]>): string {
   const { seed, ...counts } = faults;
-  const texts = Object.entries(counts).map(([what, n]) => `${n} ${what}`);
+  const texts = Object.entries(counts).map(([what, n]) =>
+    `${n} ${what === "halfCloses" ? "half-closes" : what}`
+  );
   return `${texts.join(", ")} (seed ${seed})`;
 }

@@ -94,14 +94,10 @@ export async function finishSealing(
   things: SealedThings,
   logger: Logger,
 ): Promise<void> {
-  try {
-    await keys.finish(things);
-  } catch (error) {
-    const text = describeError(error);
-    logger.error("Secrets not sealed anew; the older key stays", {
-      error: text,
-    });
-  }
+  await keys.finish(things).catch(() => {}); // see `unfinished`
+  const { unfinished: why } = keys;
+  if (why === undefined) return;
+  logger.error("Secrets not sealed anew; the older key stays", { why });
 }
 
 async function askOperator(

@@ -15,7 +15,8 @@ import type { AuthoritySource } from "../manager/authority_source.ts";
 import { CrlAnswers } from "../manager/crl_answer.ts";
 import { answerRemotely } from "../manager/http_api.ts";
 import { audit } from "../cluster/audit.ts";
-import type { ClusterKeys } from "../manager/cluster_keys.ts";
+import type { ClusterKeys, SealedThings } from "../manager/cluster_keys.ts";
+import type { Sealing } from "../manager/housekeeping.ts";
 import { SealedIdentity } from "../manager/sealed_identity.ts";
 import { sealedStore } from "../manager/sealed_store.ts";
 import type { KeyRing } from "../pki/cluster_key_file.ts";
@@ -261,6 +262,7 @@ async function serve(
     settings: { ...machine, advertise: place.advertise },
     keyRing,
     event: daemon.event,
+    sealing: sealingOf(keys, sealed.things),
   });
   const api: ManagerApi = new ManagerApi({
     manager,
@@ -317,15 +319,23 @@ async function unlockKeyOf(keys: ClusterKeys): Promise<{ unlockKey?: string }> {
 }
 
 function crlAnswers(
-  { denylist }: Manager,
-  parts: Omit<RevocationListParts, "denylist" | "issuers"> & {
+  { denylist, clockGuard: { clock } }: Manager,
+  parts: Omit<RevocationListParts, "denylist" | "issuers" | "clock"> & {
     readonly authorities: Authorities;
   },
 ): CrlAnswers {
   const issuers = () =>
     parts.authorities.issuers.map((each) => crlIssuer(parts.crypto, each));
-  const lists = new RevocationLists({ ...parts, denylist, issuers });
-  return new CrlAnswers(lists, parts.clock);
+  const lists = new RevocationLists({ ...parts, clock, denylist, issuers });
+  return new CrlAnswers(lists, clock);
+}
+
+/** What the manager goes on with that a change of keys left half done. */
+function sealingOf(keys: ClusterKeys, things: SealedThings): Sealing {
+  return {
+    unfinished: () => keys.unfinished,
+    finish: () => keys.finish(things),
+  };
 }
 
 /** Strangers may ask as often as they like. */

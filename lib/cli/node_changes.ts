@@ -1,4 +1,4 @@
-import type { NodeSummary } from "../cluster/local_api.ts";
+import type { NodeSummary } from "../cluster/local_nodes.ts";
 import { localClient } from "./client.ts";
 import type { OperatorOptions } from "./options.ts";
 

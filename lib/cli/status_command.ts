@@ -1,11 +1,11 @@
 import type {
   LockedStatus,
   ManagerStatus,
-  NodeStatus,
   RecoverySummary,
   RenewalStatus,
   WorkerStatus,
 } from "../cluster/local_api.ts";
+import type { NodeStatus } from "../cluster/local_nodes.ts";
 import { localClient } from "./client.ts";
 import {
   certificateFacts,

@@ -58,6 +58,7 @@ export interface RecoveringPeer {
   readonly message: string;
   /** Of the certificate that it presented. */
   readonly fingerprint: string;
+  readonly serial: string;
   /** Its beginning, in milliseconds. */
   readonly notBefore: number;
   /** Key id of who issued it; empty when it does not say. */
@@ -96,7 +97,7 @@ export function judgeClaim(
 }
 
 /**
- * Decides who is calling (trust.md §2, steps 3 to 7). The ONE place where a
+ * Decides who is calling (trust.md §2.2). The ONE place where a
  * peer becomes a node: deny by default, the first reason wins.
  *
  * TLS proved that the peer holds the key of a v3 leaf; for a v1 leaf it proves
@@ -257,13 +258,14 @@ function recovering(
   leaf: Certificate,
   { reason, message }: Pick<RecoveringPeer, "reason" | "message">,
 ): RecoveringPeer {
-  const { subject, fingerprint, notBefore, authorityKeyId = "" } = leaf;
+  const { subject, fingerprint, serial, notBefore, authorityKeyId = "" } = leaf;
   return {
     kind: "recovering",
     nodeId: subject.commonName ?? "",
     reason,
     message,
     fingerprint,
+    serial,
     notBefore,
     issuerKeyId: authorityKeyId,
   };

@@ -1,6 +1,12 @@
 import type { Role } from "../pki/profile.ts";
-import type { RecoverableReason } from "./admission.ts";
+import type { RecoverableReason, RecoveringPeer } from "./admission.ts";
 import type { NodeDescription } from "./node.ts";
+
+/** The certificate that one showed who recovers. */
+export type ShownCertificate = Pick<
+  RecoveringPeer,
+  "fingerprint" | "serial" | "notBefore" | "issuerKeyId"
+>;
 
 /** Who asked to join, or to recover, and waits for an operator's word. */
 export interface Applicant {
@@ -16,6 +22,8 @@ export interface Applicant {
   readonly address: string;
   /** What is wrong with the certificate of one that recovers. */
   readonly reason?: RecoverableReason;
+  /** What it showed; unknown in old records, and of one that joins. */
+  readonly shown?: ShownCertificate;
   /** Why it has to wait, for people. */
   readonly why: string;
   readonly at: number;

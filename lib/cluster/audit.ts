@@ -29,7 +29,8 @@ export interface AuditRecord {
     | "cluster-changed"
     | "rotation"
     | "unlocked"
-    | "key-rotated";
+    | "key-rotated"
+    | "clock-accepted";
   /** Node that it is about. */
   readonly node?: string;
   /** Who asked: a node id, `operator`, `manager`, or an address. */

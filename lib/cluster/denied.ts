@@ -12,4 +12,9 @@ export interface DeniedRecord {
   readonly until: number;
   /** When it ceased to be accepted, in milliseconds; unknown in old entries. */
   readonly deniedAt?: number;
+  /**
+   * Of a manager's certificate: its SHA-256, lower-case hex, by which workers
+   * refuse it. Unknown in old entries.
+   */
+  readonly managerLeaf?: string;
 }

@@ -15,6 +15,8 @@ export function deny(
   entry: Superseded & Pick<DeniedRecord, "nodeId" | "reason" | "deniedAt">,
 ): void {
   const { issuerKeyId, serial, nodeId, reason, deniedAt } = entry;
+  const { role, fingerprint } = entry;
+  const isManagers = role === "manager" && fingerprint !== undefined;
   const record: DeniedRecord = {
     issuerKeyId,
     serial,
@@ -22,8 +24,16 @@ export function deny(
     reason,
     until: entry.notAfter,
     ...(deniedAt !== undefined && { deniedAt }),
+    ...(isManagers && { managerLeaf: fingerprint }),
   };
-  transaction.put("denied", `${issuerKeyId}.${serial}`, record);
+  transaction.put("denied", deniedId(record), record);
+}
+
+/** Under which id a certificate is on the denylist. */
+export function deniedId(
+  { issuerKeyId, serial }: Pick<DeniedRecord, "issuerKeyId" | "serial">,
+): string {
+  return `${issuerKeyId}.${serial}`;
 }
 
 /**
@@ -43,9 +53,7 @@ export async function compactDenylist(
     slice = [];
     removed += gone.length;
     await store.update((tx) => {
-      for (const { issuerKeyId, serial } of gone) {
-        tx.remove("denied", `${issuerKeyId}.${serial}`);
-      }
+      for (const each of gone) tx.remove("denied", deniedId(each));
     });
   };
   for (const record of index.ended(now)) {

@@ -1,13 +1,22 @@
 import type { ErrorCode, Verdict } from "../base/errors.ts";
 import type { Role } from "../pki/profile.ts";
+import type {
+  CertificateSummary,
+  HeadSummary,
+  NodeStatus,
+} from "./local_nodes.ts";
 import type { TokenState } from "./tokens.ts";
-import type { RotationPhase } from "./root_record.ts";
-import type { Straggler } from "./rotation_progress.ts";
+import type {
+  RotationOutcome,
+  RotationPhase,
+  Straggler,
+} from "./root_record.ts";
 
 // What a running node answers to its operator, as JSON over HTTP on the unix
-// socket in its state directory. Times are ISO 8601 in UTC, digests
-// `sha256:<hex>`, fingerprints and serials lower-case hex. Fields may be added;
-// a client ignores those that it does not know.
+// socket in its state directory; a few of the questions are answered over TLS,
+// too. Who answers what where: docs/protocol.md. Times are ISO 8601 in UTC,
+// digests `sha256:<hex>`, fingerprints and serials lower-case hex. Fields may be
+// added; a client ignores those that it does not know.
 //
 //   GET /v1/status            ManagerStatus | WorkerStatus | LockedStatus
 //   GET /v1/nodes             NodeSummary[]
@@ -20,20 +29,25 @@ import type { Straggler } from "./rotation_progress.ts";
 //   GET /v1/ca/status         RotationSummary
 //   GET /v1/denylist          DeniedSummary[]
 //   GET /v1/audit             AuditSummary
+//   GET /v1/drill             counts of a drill, see lib/cli/drill_result.ts
 //
 //   POST /v1/nodes/remove     { id, force }
 //   POST /v1/nodes/suspend    { id }; also resume, promote, demote
 //   POST /v1/nodes/renew      { ids, all }
 //   POST /v1/nodes/accept     { id, fingerprint? }; also reject
-//   POST /v1/nodes/accept-newer {}: { accepted: ids, several: ids }
+//   POST /v1/nodes/accept-newer {}: AcceptedNewer
 //   POST /v1/tokens/create    { role, lifeMs, uses, name? }: CreatedTokenSummary
 //   POST /v1/tokens/rotate    { role }: RotatedTokenSummary; also disable
 //   POST /v1/tokens/revoke    { id }
 //   POST /v1/cluster/update   some of SettingChanges: ClusterSummary
-//   POST /v1/ca/rotate        { deadlineMs?, quorum? }; also abort, finish: {}
+//   POST /v1/clock/accept     {}: AcceptedClock
+//   POST /v1/ca/rotate        { deadlineMs?, quorum?, trustFirst?, authority? }:
+//                             RotationSummary, without id where only the
+//                             servers of the authority changed; also abort,
+//                             finish: {}
 //   POST /v1/audit/page       { after }: AuditRecord[], as they are hashed
 //   POST /v1/audit/next       { after }: the same, as soon as there are any
-//   POST /v1/ca/rehearse      {}: RehearsalSummary
+//   POST /v1/ca/rehearse      as rotate: RehearsalSummary
 //   POST /v1/ca/cut-off       { cutAll }: CutSummary
 //   POST /v1/leave            {}; on a worker
 //   POST /v1/unlock           { unlockKey }; on a locked manager
@@ -43,59 +57,6 @@ import type { Straggler } from "./rotation_progress.ts";
 //   POST /v1/autolock/off     {}
 //
 // An answer other than 2xx has an ErrorBody.
-
-/** A certificate, in short. */
-export interface CertificateSummary {
-  readonly serial: string;
-  readonly notBefore: string;
-  readonly notAfter: string;
-  /** Subject of the issuer, for people. */
-  readonly issuer: string;
-  /** SHA-256 of the DER. */
-  readonly fingerprint256: string;
-}
-
-/**
- * How the cluster sees a node. `joining`: was issued a certificate, not seen
- * yet; `unknown`: the manager has just started and has not heard of it yet.
- */
-export type NodeStatus =
-  | "joining"
-  | "ready"
-  | "unknown"
-  | "down"
-  | "suspended"
-  | "conflict";
-
-/** A line of `node ls`. Texts that the node has not told yet are empty. */
-export interface NodeSummary {
-  readonly id: string;
-  readonly hostname: string;
-  readonly role: Role;
-  readonly status: NodeStatus;
-  /** Remote address of its newest session. */
-  readonly address: string;
-  readonly version: string;
-  readonly certificate: CertificateSummary;
-  /** Digest of the newest root that it trusts. */
-  readonly trustRoot: string;
-  readonly lastSeen: string | null;
-  /** How far its clock is ahead of the manager's, where that is known. */
-  readonly clockSkewMs?: number;
-}
-
-/** What `node inspect` shows. */
-export interface NodeDetail extends NodeSummary {
-  readonly os: string;
-  readonly arch: string;
-  readonly createdAt: string;
-  /** Head of the audit log that the node keeps, as it says in its session. */
-  readonly auditHead?: HeadSummary;
-  /** Issued and not presented yet. */
-  readonly pending?: CertificateSummary;
-  /** Replaced and still accepted, until then. */
-  readonly previous?: CertificateSummary & { readonly until: string };
-}
 
 /** How a node's renewal is doing. */
 export interface RenewalStatus {
@@ -241,6 +202,28 @@ export interface ApplicantSummary {
   readonly why: string;
 }
 
+/** What `node accept --newer-than-store` did. */
+export interface AcceptedNewer {
+  /** Ids of nodes. */
+  readonly accepted: readonly string[];
+  readonly left: readonly LeftOver[];
+}
+
+/** Who still waits to recover, for a person to compare. */
+export interface LeftOver {
+  readonly id: string;
+  /** SHA-256 of its key (SubjectPublicKeyInfo), lower-case hex. */
+  readonly fingerprint: string;
+  readonly why: string;
+}
+
+/** The clock of a manager that an operator took for right. */
+export interface AcceptedClock {
+  readonly now: string;
+  /** What the time was taken for until then. */
+  readonly expected: string;
+}
+
 /** The cluster and its settings. Settings may be added. */
 export interface ClusterSummary {
   readonly id: string;
@@ -279,14 +262,42 @@ export interface RotationSummary {
   readonly stragglers: readonly Straggler[];
   readonly startedAt?: string;
   readonly deadline?: string;
+  /** What an operator should see to, in sentences; absent: nothing. */
+  readonly alarms?: readonly string[];
+  /** The rotation that ended last. */
+  readonly lastRotation?: EndedSummary & {
+    /**
+     * Whom it ended without, at most 10,000. Absent while another rotation is
+     * under way.
+     */
+    readonly stragglers?: readonly Straggler[];
+    /** Stragglers that are not listed; absent: none. */
+    readonly more?: number;
+    /** Those that ended before it, newest first, at most 16. */
+    readonly before: readonly EndedSummary[];
+  };
+}
+
+/** A rotation of the root that is over. */
+export interface EndedSummary {
+  readonly id: string;
+  readonly outcome: RotationOutcome;
+  /** Digest of the root that the cluster had then. */
+  readonly root: string;
+  readonly at: string;
 }
 
 /** What `ca rotate --dry-run` came to. */
 export interface RehearsalSummary {
   /** Why no rotation can begin at all. */
   readonly obstacle?: string;
+  /** Digest of the root of the authority that was given, and is good. */
+  readonly target?: string;
+  /** It is the present one, with other servers: no rotation is needed. */
+  readonly onlyServers?: true;
   /** Connected nodes whose renewal would go well. */
   readonly ready: number;
+  /** Who could not follow: by its version, or by how the rehearsal went. */
   readonly problems: readonly Straggler[];
   /** Ids of nodes that are not connected. */
   readonly absent: readonly string[];
@@ -300,6 +311,8 @@ export interface CutSummary {
   readonly carried: readonly string[];
   /** Ids of all others: they have to join again. */
   readonly left: readonly string[];
+  /** The same, each with the reason. */
+  readonly stragglers: readonly Straggler[];
 }
 
 /** A line of `denylist ls`. */
@@ -310,18 +323,6 @@ export interface DeniedSummary {
   /** The certificate's own end. */
   readonly until: string;
   readonly reason: "superseded" | "removed";
-}
-
-/** A signed head of the audit log: the hash of an entry, see docs/trust.md. */
-export interface HeadSummary {
-  readonly sequence: number;
-  readonly hash: string;
-  readonly at: string;
-  /** Id of the manager's node. */
-  readonly manager: string;
-  /** DER, base64. */
-  readonly certificate: string;
-  readonly signature: string;
 }
 
 /** Where the audit log ends. */

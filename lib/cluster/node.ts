@@ -46,15 +46,27 @@ export interface NodeDescription {
   readonly version: string;
 }
 
+/** Two machines that use one identity. */
+export interface Conflict {
+  /** When that was proved, in milliseconds. */
+  readonly at: number;
+  /** Remote addresses: of the one that came last, then of the other. */
+  readonly addresses: readonly string[];
+}
+
 /** A node as the cluster knows it; the authority on its role and identity. */
 export interface NodeRecord {
   readonly id: string;
   readonly role: Role;
   /** `active` unless an operator froze it or two machines fight over it. */
   readonly admission: "active" | "suspended" | "conflict";
+  /** Of a node in `conflict`; unknown in old records. */
+  readonly conflict?: Conflict;
   readonly createdAt: number;
   /** Id of the token that let it in; absent for the first manager. */
   readonly tokenId?: string;
+  /** An operator said so as well. */
+  readonly approved?: true;
   readonly certificates: NodeCertificates;
   readonly description?: NodeDescription;
   /** Remote address of its newest session. */
@@ -62,10 +74,17 @@ export interface NodeRecord {
   /** First time it presented an issued certificate; absent: never seen. */
   readonly firstSeen?: number;
   /**
+   * When it was seen last, of a node that is gone for a minute or longer;
+   * absent while it is here, and when its manager ended before it could tell.
+   */
+  readonly absentSince?: number;
+  /**
    * Digest of the trust bundle that its last `hello` named. Absent from the
    * moment on at which it is sent another bundle, until it says so again.
    */
   readonly trusts?: string;
+  /** Of a manager: the last time that its clock was trusted, noted now and then. */
+  readonly trustedTime?: number;
   /** When it came back with a certificate that had ended; the newest last. */
   readonly recoveries?: readonly number[];
 }
@@ -106,6 +125,8 @@ export interface Superseded {
   readonly serial: string;
   readonly issuerKeyId: string;
   readonly notAfter: number;
+  readonly role?: Role;
+  readonly fingerprint?: string;
 }
 
 /** Takes a newly issued certificate into a record, replacing an unused one. */

@@ -19,8 +19,10 @@ import {
   type Refusal,
   type RenewalCase,
 } from "./issuance.ts";
+import { deniedId } from "./denylist.ts";
 import type { CertificateRecord, NodeRecord } from "./node.ts";
 import { mayRecover } from "./root_views.ts";
+import type { View } from "./store.ts";
 
 /** In which recoveries are counted, in milliseconds. */
 const COUNTED_MS = 90 * DAY;
@@ -117,6 +119,28 @@ function whyWait(
     }, want less than ${limit}`;
 }
 
+/**
+ * Why a certificate that an applicant showed is not one which the store has
+ * lost: it knows a newer one by now, or knows that this one was replaced. A
+ * moment alone does not tell, since the clock may have been set back.
+ *
+ * @returns `undefined` when it is newer than all that the store knows
+ */
+export function whyNotNewer(
+  view: View,
+  { nodeId, reason, shown }: Applicant,
+): string | undefined {
+  const node = view.get("node", nodeId);
+  if (!node || !shown || reason !== "newer-than-store") {
+    return "its certificate is none that a restored store has lost";
+  }
+  const { issuerKeyId, serial } = shown;
+  const isDenied = view.get("denied", deniedId({ issuerKeyId, serial }));
+  return isDenied || reasonNotRecorded(shown, node) === "replaced"
+    ? "its certificate was replaced"
+    : undefined;
+}
+
 const NOT_RECORDED = {
   "replaced": "its certificate was replaced: an old disk, or a copy",
   "newer-than-store":
@@ -134,7 +158,7 @@ export function recoverySettings(
 }
 
 /** Of those that were really issued to it and not replaced. */
-function acceptable(
+export function acceptable(
   { certificates: { current, pending } }: NodeRecord,
   { fingerprint }: RecoveringPeer,
 ): CertificateRecord | undefined {

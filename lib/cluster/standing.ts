@@ -61,10 +61,7 @@ function changed(
       if (role === "manager") {
         throw refused(`suspend node ${id}`, "it is a manager: demote it first");
       }
-      return admission === "suspended" ? node : {
-        ...node,
-        admission: "suspended",
-      };
+      return admission === "suspended" ? node : settled(node, "suspended");
     case "resume":
       if (admission === "conflict") {
         throw refused(
@@ -72,9 +69,9 @@ function changed(
           "two machines use its identity: `node accept` or `node rm` decides",
         );
       }
-      return admission === "active" ? node : { ...node, admission: "active" };
+      return admission === "active" ? node : settled(node, "active");
     case "accept":
-      return admission === "conflict" ? { ...node, admission: "active" } : node;
+      return admission === "conflict" ? settled(node, "active") : node;
     default:
       if (role === change) return node;
       if (change === "worker" && managers < 2) {
@@ -82,6 +79,14 @@ function changed(
       }
       return { ...node, role: change };
   }
+}
+
+/** An operator has said what it is: a conflict is over. */
+function settled(
+  { conflict: _, ...node }: NodeRecord,
+  admission: "active" | "suspended",
+): NodeRecord {
+  return { ...node, admission };
 }
 
 function managersOf(tx: Transaction): number {

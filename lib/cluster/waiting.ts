@@ -10,8 +10,8 @@ const WAIT_MS = DAY;
 export const MAX_WAITING = 1_000;
 /** Most applicants that came by one token. */
 export const MAX_WAITING_PER_TOKEN = 100;
-/** Most keys that wait to be one node again. */
-const MAX_WAITING_PER_NODE = 4;
+/** Most keys that wait to be one node again, by one certificate. */
+const MAX_WAITING_PER_CERTIFICATE = 4;
 /** Shortest pause between two questions of an applicant, in milliseconds. */
 const RETRY_MS = 2 * SECOND;
 /** By how much every other applicant makes the pause longer. */
@@ -90,17 +90,21 @@ export function enqueue(tx: Transaction, applicant: Applicant): void {
 
 /**
  * Lets a node that comes back wait. Whoever holds one old certificate of it can
- * make as many keys as he likes: few of them wait, rejected ones included.
+ * make as many keys as he likes: few of them wait, and they take no place of
+ * those who show another certificate, such as the machine itself. Nor do
+ * rejected ones: else four of them keep a machine out for a day whose own
+ * certificate was copied.
  *
  * @throws {SwarmdError} `too-busy` when too many wait already
  */
 export function enqueueRecovery(tx: Transaction, applicant: Applicant): void {
-  const { nodeId, at } = applicant;
-  const same = [...tx.list("applicant")].filter((each) =>
-    each.nodeId === nodeId && !isForgotten(each, at)
+  const { nodeId, at, shown } = applicant;
+  const same = listWaiting(tx, at).filter((each) =>
+    each.kind === "recover" && each.nodeId === nodeId &&
+    each.shown?.fingerprint === shown?.fingerprint
   );
-  if (same.length >= MAX_WAITING_PER_NODE) {
-    throw full(same.length, " for the same node");
+  if (same.length >= MAX_WAITING_PER_CERTIFICATE) {
+    throw full(same.length, " with the same certificate");
   }
   enqueue(tx, applicant);
 }

@@ -2,10 +2,15 @@ import * as z from "zod/mini";
 import { SwarmdError } from "../base/errors.ts";
 import type { Clock } from "../base/time.ts";
 import type { Applicant } from "../cluster/applicant.ts";
-import type { ApplicantSummary } from "../cluster/local_api.ts";
+import type {
+  AcceptedNewer,
+  ApplicantSummary,
+  LeftOver,
+} from "../cluster/local_api.ts";
 import type { NodeRecord } from "../cluster/node.ts";
+import { whyNotNewer } from "../cluster/recovery.ts";
 import { changeStanding } from "../cluster/standing.ts";
-import type { Store, Transaction } from "../cluster/store.ts";
+import type { Store, Transaction, View } from "../cluster/store.ts";
 import { stateOf } from "../cluster/tokens.ts";
 import {
   findApplicant,
@@ -90,34 +95,41 @@ const ACCEPT: Readonly<
   recover: (tx, { applicant }) => void mustNode(tx, applicant.nodeId),
 };
 
-/** After a store was restored: the nodes that renewed since the backup. */
-async function acceptNewer({ store, clock }: ApprovalParts) {
+/**
+ * After a store was restored: the nodes that renewed since the backup. Whoever
+ * else waits to recover is for a person to compare.
+ */
+async function acceptNewer(
+  { store, clock }: ApprovalParts,
+): Promise<AcceptedNewer> {
   const now = clock.now();
   return await store.update((tx) => {
-    const { single, several } = newerThanStore(tx, now);
-    for (const applicant of single) {
+    const waiting = listWaiting(tx, now).filter(({ kind, nodeId }) =>
+      kind === "recover" && tx.get("node", nodeId) !== undefined
+    );
+    const { accepted, left } = splitNewer(tx, waiting);
+    for (const applicant of accepted) {
       giveWord(tx, { ...SAID, applicant, word: "accepted", now });
     }
-    return { accepted: single.map(({ nodeId }) => nodeId), several };
+    return { accepted: accepted.map(({ nodeId }) => nodeId), left };
   });
 }
 
-/** Whoever waits with one key, and ids of which several wait. */
-function newerThanStore(tx: Transaction, now: number) {
-  const waiting = listWaiting(tx, now).filter(({ kind, nodeId }) =>
-    kind === "recover" && tx.get("node", nodeId) !== undefined
-  );
-  const groups = [...Map.groupBy(waiting, ({ nodeId }) => nodeId).values()]
-    .filter((group) => group.some(isNewer));
-  const several = groups.filter((group) => group.length > 1);
-  return {
-    single: groups.filter((group) => group.length === 1).flat(),
-    several: several.flatMap(([first]) => first ? [first.nodeId] : []),
-  };
-}
-
-function isNewer({ reason }: Applicant): boolean {
-  return reason === "newer-than-store";
+/** Who may be accepted unseen, and who was left for a person, and why. */
+function splitNewer(view: View, waiting: readonly Applicant[]) {
+  const groups = Map.groupBy(waiting, ({ nodeId }) => nodeId);
+  const accepted: Applicant[] = [];
+  const left: LeftOver[] = [];
+  for (const applicant of waiting) {
+    const { nodeId: id, spki: fingerprint, verdict } = applicant;
+    const keys = groups.get(id)?.length ?? 1;
+    const why = keys > 1
+      ? `${keys} keys wait to be this node`
+      : whyNotNewer(view, applicant);
+    if (why === undefined) accepted.push(applicant);
+    else if (!verdict) left.push({ id, fingerprint, why });
+  }
+  return { accepted, left };
 }
 
 async function reject({ store, clock }: ApprovalParts, given: Somebody) {

@@ -1,7 +1,7 @@
 import type { Bytes } from "../base/bytes.ts";
-import { SwarmdError } from "../base/errors.ts";
+import { describeError, SwarmdError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
-import { audit, type AuditRecord } from "../cluster/audit.ts";
+import { audit } from "../cluster/audit.ts";
 import { CLUSTER, type Store } from "../cluster/store.ts";
 import { formatClusterKeys, type KeyRing } from "../pki/cluster_key_file.ts";
 import type { Crypto } from "../pki/crypto.ts";
@@ -81,6 +81,9 @@ export class ClusterKeys {
   readonly #parts: ClusterKeyParts;
   readonly #ring: Map<number, Bytes>;
   #unlockKey: UnlockKey | undefined;
+  /** Whether the file may hold an older key, or not be as it is to be. */
+  #fileIsStale: boolean;
+  #unfinished: string | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
   /** @param opened what lies in the file */
@@ -91,6 +94,7 @@ export class ClusterKeys {
     this.#parts = parts;
     this.#ring = new Map(opened.ring);
     this.#unlockKey = opened.unlockKey;
+    this.#fileIsStale = this.#ring.size > 1;
   }
 
   /** By version; changes with the keys. */
@@ -105,6 +109,14 @@ export class ClusterKeys {
 
   get version(): number {
     return newestKey(this.#ring).version;
+  }
+
+  /**
+   * Why something lies sealed otherwise than it is to be, or a key that nothing
+   * needs any more is not destroyed; `undefined` when all is done.
+   */
+  get unfinished(): string | undefined {
+    return this.#unfinished;
   }
 
   /** The unlock key that counts; nothing without autolock. A secret. */
@@ -143,8 +155,7 @@ export class ClusterKeys {
       const why = this.#unlockKey ? "unlock key rotated" : "autolock on";
       this.#ring.set(next.version, key);
       this.#unlockKey = next;
-      await this.#record(things, { action: "key-rotated", why });
-      await this.#finish(things);
+      await this.#follow(things, why);
     });
   }
 
@@ -155,11 +166,7 @@ export class ClusterKeys {
       if (!this.#unlockKey) return;
       await this.#save(this.#ring, undefined);
       this.#unlockKey = undefined;
-      await this.#record(things, {
-        action: "key-rotated",
-        why: "autolock off",
-      });
-      await this.#finish(things);
+      await this.#follow(things, "autolock off");
     });
   }
 
@@ -171,16 +178,30 @@ export class ClusterKeys {
     return this.#inTurn(() => this.#finish(things));
   }
 
-  async #finish({ store, identity }: SealedThings): Promise<void> {
+  async #finish(things: SealedThings): Promise<void> {
+    try {
+      this.#unfinished = await this.#sealAnew(things)
+        ? undefined
+        : "something is still sealed under an older cluster key";
+    } catch (error) {
+      this.#unfinished = describeError(error);
+      throw error;
+    }
+  }
+
+  /** @returns false while an older key is in use */
+  async #sealAnew({ store, identity }: SealedThings): Promise<boolean> {
     for (let i = 0; i < MAX_TURNS; i++) {
       await this.#sealRecordsAnew(store);
       await identity.reseal();
-      if (this.#ring.size === 1) return;
-      if (await this.#forget(store)) {
-        await store.erase();
-        return await this.#save(this.#ring, this.#unlockKey);
-      }
+      if (!this.#fileIsStale) return true;
+      // They may be gone from memory, and the rest of it have failed.
+      if (this.#ring.size > 1 && !await this.#forget(store)) continue;
+      await store.erase();
+      await this.#save(this.#ring, this.#unlockKey);
+      return true;
     }
+    return false;
   }
 
   async #sealRecordsAnew(store: Store): Promise<void> {
@@ -246,17 +267,26 @@ export class ClusterKeys {
 
   async #save(ring: KeyRing, unlockKey: UnlockKey | undefined): Promise<void> {
     const { crypto, file } = this.#parts;
-    await file.save(await formatClusterKeys(crypto, ring, unlockKey));
+    const text = await formatClusterKeys(crypto, ring, unlockKey);
+    try {
+      // A write that failed may have happened all the same.
+      this.#fileIsStale = true;
+      await file.save(text);
+      this.#fileIsStale = ring.size > 1;
+    } catch (error) {
+      this.#unfinished = describeError(error);
+      throw error;
+    }
   }
 
-  async #record(
-    { store, now }: SealedThings,
-    entry: Pick<AuditRecord, "action"> & { readonly why: string },
-  ): Promise<void> {
-    const why = `${entry.why}, key version ${this.version}`;
-    await store.update((tx) =>
-      audit(tx, { ...entry, why, at: now(), by: "operator" })
-    );
+  /** The change counts already: whatever fails now is done later. */
+  async #follow(things: SealedThings, what: string): Promise<void> {
+    this.#unfinished = "a change of the cluster's keys is not finished";
+    const { store, now } = things;
+    const why = `${what}, key version ${this.version}`;
+    const entry = { action: "key-rotated", by: "operator", why } as const;
+    await store.update((tx) => audit(tx, { ...entry, at: now() }));
+    await this.#finish(things);
   }
 
   async #written(key: UnlockKey): Promise<OfferedKey> {

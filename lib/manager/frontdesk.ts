@@ -9,22 +9,26 @@ import type { Logger } from "../base/logger.ts";
 import { LogThrottle } from "../base/log_throttle.ts";
 import type { Random } from "../base/random.ts";
 import type { Clock } from "../base/time.ts";
-import { type NodePeer, type Peer, whyFrozen } from "../cluster/admission.ts";
+import type { NodePeer, Peer } from "../cluster/admission.ts";
 import type { SignedHead } from "../cluster/audit_head.ts";
+import { withTrusts } from "../cluster/known_bundle.ts";
 import { nextBeat } from "../cluster/liveness.ts";
-import { acceptedAs } from "../cluster/node.ts";
 import { recordSeen } from "../cluster/seen.ts";
-import type { Change, Store } from "../cluster/store.ts";
-import { authorize } from "../rpc/authorize.ts";
+import type { Change, Store, View } from "../cluster/store.ts";
 import type { Connection, PeerFacts } from "../rpc/connection.ts";
-import { type Method, METHODS, parseAs } from "../rpc/methods.ts";
+import type { Method } from "../rpc/methods.ts";
 import type { HelloResult } from "../rpc/schemas.ts";
-import type { Refusals } from "./refusals.ts";
+import { Absences } from "./absences.ts";
 import type { Gatekeeper } from "./gatekeeper.ts";
 import type { Handlers, ServedCall } from "./handlers.ts";
 import { mustCluster } from "./records.ts";
-import { type Desk, NodeConnection, PROTOCOL } from "./node_connection.ts";
+import type { Desk, Guest } from "./desk.ts";
+import { NodeConnection, PROTOCOL } from "./node_connection.ts";
 import { type Carrier, type NodeSession, pushOn } from "./node_session.ts";
+import type { Refusals } from "./refusals.ts";
+import { cut, Roster } from "./roster.ts";
+import { SessionCalls } from "./session_calls.ts";
+import { VoidManagers } from "./void_managers.ts";
 import { Sessions, type WantedSession } from "./sessions.ts";
 import type { Tokens } from "./tokens.ts";
 
@@ -42,6 +46,8 @@ export interface FrontdeskParts {
   readonly nodeId: string;
   /** Is told of every session that opens or goes on. */
   readonly opened?: (nodeId: string) => void;
+  /** Is told when a node is no manager any more, whose certificate still says so. */
+  readonly tookBack?: () => void;
   readonly refusals: Refusals;
   /** SHA-256 of the certificate that new handshakes get, lower-case hex. */
   leafFingerprint(): string;
@@ -49,38 +55,39 @@ export interface FrontdeskParts {
   auditHead(): SignedHead | undefined;
 }
 
-/** What came in a session and is for the manager itself. */
-interface SessionMessage {
-  readonly name: string;
-  readonly params: unknown;
-  readonly kind: "request" | "notification";
-}
-
 /** Receives connections, says who they are, and holds their sessions. */
 export class Frontdesk implements Desk {
   readonly clock: Clock;
   readonly sessions: Sessions;
+  readonly #absences: Absences;
   readonly #parts: FrontdeskParts;
   /** Strangers and nodes can cause these lines as often as they like. */
   readonly #throttle: LogThrottle;
-  readonly #connections = new Map<string, Set<NodeConnection>>();
+  readonly #roster: Roster;
+  readonly #voids: VoidManagers;
   readonly #unwatch: () => void;
   #refusals = 0;
+  /** Who used the manager's own key, with which certificate. */
+  #thief: { readonly by: string; readonly fingerprint: string } | undefined;
   #closing = false;
 
   constructor(parts: FrontdeskParts) {
     this.#parts = parts;
     this.clock = parts.clock;
     this.#throttle = new LogThrottle(parts.logger, parts.clock);
+    this.#roster = new Roster(parts);
+    const calls = new SessionCalls({ ...parts, throttle: this.#throttle });
     this.sessions = new Sessions({
       store: parts.store,
       clock: parts.clock,
       logger: parts.logger,
       serve: (session, name, params) =>
-        this.#serve(session, { name, params, kind: "request" }),
+        calls.serve(session, { name, params, kind: "request" }),
       notified: (session, name, params) =>
-        this.#notified(session, { name, params, kind: "notification" }),
+        calls.notified(session, { name, params, kind: "notification" }),
     });
+    this.#absences = new Absences({ ...parts, sessions: this.sessions });
+    this.#voids = new VoidManagers({ ...parts, sessions: this.sessions });
     this.#unwatch = parts.store.watch((changes) => {
       for (const change of changes) {
         if (change.kind === "node") this.#changed(change);
@@ -89,12 +96,30 @@ export class Frontdesk implements Desk {
     });
   }
 
+  /** Open connections of nodes. */
+  get connections(): number {
+    return this.#roster.size;
+  }
+
   /**
    * Connections that were refused for who they are, since this process
    * started; those that merely broke or were too slow do not count.
    */
   get refusals(): number {
     return this.#refusals;
+  }
+
+  /** Whether workers need its word under a newer certificate of its own. */
+  get isBehind(): boolean {
+    return this.#voids.isBehind;
+  }
+
+  /** That the key that this manager has now is in other hands. */
+  get alarm(): string | undefined {
+    if (!this.#thief) return undefined; // nothing may be served yet
+    const { by, fingerprint } = this.#thief;
+    if (fingerprint !== this.servingWith()) return undefined;
+    return `Somebody at ${by} uses this manager's own key: give it another one with \`swarmd node renew ${this.#parts.nodeId}\``;
   }
 
   accept(connection: Connection): void {
@@ -110,6 +135,7 @@ export class Frontdesk implements Desk {
   close(): void {
     this.#closing = true;
     this.#unwatch();
+    this.#voids.close();
     this.sessions.endAll(
       new SwarmdError("session-ended", "Session ended: the manager stops"),
     );
@@ -152,14 +178,19 @@ export class Frontdesk implements Desk {
         "Cannot open a session: the certificate was replaced",
       );
     }
-    await this.#seen(peer, wanted.trusts);
     const { nodeId } = peer;
-    return await this.sessions.open(carrier, nodeId, wanted);
+    if (nodeId === this.#parts.nodeId) throw this.#stolen(carrier, peer);
+    await this.#seen(peer, wanted.trusts);
+    const session = await this.sessions.open(carrier, nodeId, wanted);
+    if (session) this.#absences.came(nodeId);
+    return session;
   }
 
   /** A session lives on a connection now, and can be written to. */
   attached(nodeId: string): void {
     this.#parts.opened?.(nodeId);
+    const session = this.sessions.of(nodeId);
+    if (session) this.#voids.tell(session);
   }
 
   /** A call of a connection that has no session. */
@@ -196,29 +227,25 @@ export class Frontdesk implements Desk {
   }
 
   /** Nothing is heard of this connection any more. */
-  gone(connection: NodeConnection, error?: unknown): void {
-    const node = connection.nodePeer?.nodeId;
-    if (node !== undefined) {
-      const open = this.#connections.get(node);
-      open?.delete(connection);
-      if (open?.size === 0) this.#connections.delete(node);
-    }
+  gone(guest: Guest, error?: unknown): void {
+    this.#roster.remove(guest);
+    const { admittedAs: node, connection } = guest;
     this.#parts.logger.debug("Connection closed", {
-      remote: connection.connection.facts.remote.host,
+      remote: connection.facts.remote.host,
       ...(node !== undefined && { node }),
       ...(error !== undefined && { error: String(error) }),
     });
   }
 
-  refused(connection: NodeConnection, error: SwarmdError): void {
+  refused(guest: Guest, error: SwarmdError): void {
     const broke = hasCode(error, "timed-out", "session-ended", "bad-frame");
     if (!broke) this.#refusals++;
-    const { peer } = connection;
-    this.#note(connection, error);
+    const { peer, connection } = guest;
+    this.#note(guest, error);
     this.#throttle.warn("Connection refused", {
       code: error.code,
       why: describeError(error),
-      remote: connection.connection.facts.remote.host,
+      remote: connection.facts.remote.host,
       ...("nodeId" in peer && { node: peer.nodeId }),
     });
   }
@@ -238,22 +265,41 @@ export class Frontdesk implements Desk {
     return moved;
   }
 
+  /** Writes down what is known of nodes, and can wait a moment. */
+  async writeNotes(): Promise<void> {
+    await this.#parts.handlers.descriptions.round();
+    await this.#absences.round();
+  }
+
   /** Closes connections whose certificate is no longer accepted. */
   sweep(): void {
-    for (const nodeId of [...this.#connections.keys()]) this.#rejudge(nodeId);
+    this.#roster.sweep();
   }
 
   /** From now on the connection is judged again when its node's record changes. */
-  admitted(connection: NodeConnection, nodeId: string): void {
-    const open = this.#connections.get(nodeId) ?? new Set();
-    open.add(connection);
-    this.#connections.set(nodeId, open);
-    // The record may have changed while the chain was verified.
-    this.#rejudge(nodeId);
+  admitted(guest: Guest, nodeId: string): void {
+    this.#roster.add(guest, nodeId);
+  }
+
+  /** This manager asks nobody for a session: whoever does has its key. */
+  #stolen({ connection }: Carrier, { fingerprint }: NodePeer): SwarmdError {
+    const { nodeId: node, refusals, logger } = this.#parts;
+    const by = connection.facts.remote.host;
+    const error = new SwarmdError(
+      "not-owner",
+      "Cannot open a session: the identity is this manager's own",
+      { verdict: "stop" },
+    );
+    refusals.note({ node, by, error });
+    if (this.#thief?.fingerprint !== fingerprint) {
+      logger.error("Somebody uses this manager's own key", { node, by });
+    }
+    this.#thief = { by, fingerprint };
+    return error;
   }
 
   /** Of those who proved who they are: what a leaf claims may be made up. */
-  #note({ peer, connection }: NodeConnection, error: SwarmdError): void {
+  #note({ peer, connection }: Guest, error: SwarmdError): void {
     const by = connection.facts.remote.host;
     const proven = peer.kind === "recovering" ||
       (peer.kind === "refused" && PROVEN.has(peer.code));
@@ -268,34 +314,9 @@ export class Frontdesk implements Desk {
   }
 
   #changed({ id, after }: Extract<Change, { kind: "node" }>): void {
-    this.#rejudge(id);
+    this.#roster.rejudge(id);
     // What its session had still to say is not for it any more.
     if (!after) this.sessions.end(id, cut("removed", `node ${id} was removed`));
-  }
-
-  /** Every live connection of a node whose record changed, and only those. */
-  #rejudge(nodeId: string): void {
-    for (const connection of [...this.#connections.get(nodeId) ?? []]) {
-      const peer = connection.nodePeer;
-      if (!peer) continue;
-      const verdict = this.#judgeAgain(peer);
-      if (verdict instanceof SwarmdError) connection.refuse(verdict);
-      else connection.rejudge(verdict);
-    }
-  }
-
-  #judgeAgain(peer: NodePeer): NodePeer | SwarmdError {
-    const now = this.clock.now();
-    const node = this.#parts.store.view((v) => v.get("node", peer.nodeId));
-    if (!node) return cut("removed", `node ${peer.nodeId} was removed`);
-    if (node.admission !== "active") {
-      return cut(node.admission, whyFrozen(node));
-    }
-    if (now >= peer.notAfter) return cut("expired", "the certificate ended");
-    const certificate = acceptedAs(node, { ...peer, now });
-    if (!certificate) return cut("replaced", "the certificate was replaced");
-    const role = node.role === "worker" ? "worker" : peer.role;
-    return { ...peer, certificate, role };
   }
 
   /**
@@ -303,74 +324,22 @@ export class Frontdesk implements Desk {
    * trusts was said on a connection that was verified with just that. Both
    * durably, before anything is answered.
    */
-  async #seen(peer: NodePeer, trusts: string | undefined): Promise<void> {
+  async #seen(peer: NodePeer, digest: string | undefined): Promise<void> {
     const { store } = this.#parts;
     const { nodeId } = peer;
-    const known = store.view((view) => view.get("node", nodeId)?.trusts);
-    const isNew = trusts !== undefined && trusts !== known;
-    if (peer.certificate !== "pending" && !isNew) return;
+    const changed = (view: View) => {
+      const node = view.get("node", nodeId);
+      if (!node || digest === undefined) return undefined;
+      const next = withTrusts(node, { cluster: mustCluster(view), digest });
+      return next === node ? undefined : next;
+    };
+    if (peer.certificate !== "pending" && !store.view(changed)) return;
     const seen = { ...peer, now: this.clock.now() };
     await store.update((tx) => {
       recordSeen(tx, seen);
-      const node = tx.get("node", nodeId);
-      if (node && isNew) tx.put("node", nodeId, { ...node, trusts });
+      const node = changed(tx);
+      if (node) tx.put("node", nodeId, node);
     });
-  }
-
-  #serve(
-    session: NodeSession,
-    { name, params, kind }: SessionMessage,
-  ): unknown {
-    const { peer, method, address } = this.#admitCall(session, name);
-    const row = METHODS[method];
-    if (row.carriage !== "session" || row.kind !== kind) {
-      throw new SwarmdError("bad-message", `"${method}" is no ${kind} here`);
-    }
-    const parsed = parseAs(METHODS[method].params, {
-      value: params,
-      what: method,
-    });
-    return this.#parts.handlers.serve(method, {
-      params: parsed,
-      peer,
-      address,
-      session,
-    });
-  }
-
-  #notified(session: NodeSession, message: SessionMessage): void {
-    // A failure that comes later, of a full disk say, is to be caught as well.
-    new Promise((done) => done(this.#serve(session, message)))
-      .catch((error) => {
-        this.#throttle.warn("Notification refused", {
-          node: session.nodeId,
-          method: message.name,
-          error: describeError(error),
-        });
-      });
-  }
-
-  #admitCall(session: NodeSession, name: string) {
-    const connection = session.connection;
-    const peer = connection?.nodePeer;
-    if (!connection || !peer) {
-      throw new SwarmdError("session-ended", "The session has no connection");
-    }
-    const address = connection.connection.facts.remote.host;
-    const method = this.#authorize(peer, { name, address });
-    return { peer, method, address };
-  }
-
-  #authorize(
-    peer: NodePeer,
-    { name, address: by }: { readonly name: string; readonly address: string },
-  ): Method {
-    try {
-      return authorize(peer, name);
-    } catch (error) {
-      this.#parts.refusals.note({ node: peer.nodeId, by, error });
-      throw error;
-    }
   }
 }
 
@@ -381,11 +350,3 @@ const PROVEN: ReadonlySet<ErrorCode> = new Set([
   "expired",
   "not-yet-valid",
 ]);
-
-function cut(
-  code: "removed" | "suspended" | "conflict" | "expired" | "replaced",
-  why: string,
-): SwarmdError {
-  const verdict = code === "removed" ? "rejoin" : "retry";
-  return new SwarmdError(code, `Connection closed: ${why}`, { verdict });
-}

@@ -2,13 +2,13 @@ import { fromBase64 } from "../base/bytes.ts";
 import { SwarmdError } from "../base/errors.ts";
 import type { Clock } from "../base/time.ts";
 import type { NodePeer, Peer } from "../cluster/admission.ts";
-import type { NodeDescription } from "../cluster/node.ts";
 import { removeNode } from "../cluster/removal.ts";
 import type { SuccessionLink } from "../cluster/root_record.ts";
 import { caRootAnswer, successionFrom } from "../cluster/root_views.ts";
 import type { Store } from "../cluster/store.ts";
 import type { Method, Params } from "../rpc/methods.ts";
 import type { RegisterParams } from "../rpc/schemas.ts";
+import { Descriptions } from "./descriptions.ts";
 import type { DrillDesk } from "./drill_desk.ts";
 import type { Issuance } from "./issuance.ts";
 import { mustCluster } from "./records.ts";
@@ -49,11 +49,13 @@ type Handler<M extends Method> = (
 
 /** What this manager does for each method. A method without a handler does not type-check. */
 export class Handlers {
+  readonly descriptions: Descriptions;
   readonly #parts: HandlerParts;
   readonly #handlers: { readonly [M in Method]: Handler<M> };
 
   constructor(parts: HandlerParts) {
     this.#parts = parts;
+    this.descriptions = new Descriptions(parts);
     this.#handlers = {
       "hello": () => alreadyServed("hello"),
       "heartbeat": () => alreadyServed("heartbeat"),
@@ -118,10 +120,15 @@ export class Handlers {
     if (peer.kind !== "recovering") {
       throw new SwarmdError("role", "The call needs a certificate that ended");
     }
-    const csr = fromBase64(params.csr);
+    const { csr: base64, now } = params;
+    const csr = fromBase64(base64);
     return await refusals.noting(
       { node: peer.nodeId, by },
-      () => recoveries.recover({ csr, peer, by }),
+      async () => {
+        this.#mustBeAnother(peer.nodeId);
+        const told = now !== undefined && { now };
+        return await recoveries.recover({ ...{ csr, peer, by }, ...told });
+      },
     );
   }
 
@@ -143,9 +150,22 @@ export class Handlers {
     const { issuance, refusals } = this.#parts;
     const csr = fromBase64(params.csr);
     const who = { node: nodeId, by: call.address };
-    return await refusals.noting(
-      who,
-      () => issuance.renew({ csr, nodeId, fingerprint, by: nodeId }),
+    return await refusals.noting(who, async () => {
+      this.#mustBeAnother(nodeId);
+      return await issuance.renew({ csr, nodeId, fingerprint, by: nodeId });
+    });
+  }
+
+  /**
+   * This manager renews by itself and never asks over the network: whoever does
+   * in its name has its key. A session is refused before (`Frontdesk`).
+   */
+  #mustBeAnother(nodeId: string): void {
+    if (nodeId !== this.#parts.nodeId) return;
+    throw new SwarmdError(
+      "not-owner",
+      "Cannot serve this call: the identity is this manager's own",
+      { verdict: "stop" },
     );
   }
 
@@ -153,9 +173,7 @@ export class Handlers {
   async #leave(call: ServedCall) {
     const { store, clock } = this.#parts;
     const { nodeId } = mustNode(call);
-    if (nodeId === this.#parts.nodeId) {
-      throw new SwarmdError("role", "The manager itself cannot leave");
-    }
+    this.#mustBeAnother(nodeId);
     const why = "it left by itself";
     const now = clock.now();
     await store.update((tx) =>
@@ -176,29 +194,11 @@ export class Handlers {
     const description = { hostname, os, arch, version };
     session.description = description;
     session.trustRoot = params.trustRoot;
+    session.problem = params.problem;
     session.skewMs = params.now - this.#parts.clock.now();
     const { address } = call;
-    await this.#remember(session.nodeId, { description, address });
+    await this.descriptions.describe(session.nodeId, { description, address });
     return {};
-  }
-
-  /** Written only when it changed: a register after every reconnect is usual. */
-  async #remember(
-    nodeId: string,
-    { description, address }: {
-      readonly description: NodeDescription;
-      readonly address: string;
-    },
-  ): Promise<void> {
-    const { store } = this.#parts;
-    const before = store.view((view) => view.get("node", nodeId));
-    const same = before?.address === address &&
-      JSON.stringify(before.description) === JSON.stringify(description);
-    if (same) return;
-    await store.update((tx) => {
-      const node = tx.get("node", nodeId);
-      if (node) tx.put("node", nodeId, { ...node, description, address });
-    });
   }
 }
 

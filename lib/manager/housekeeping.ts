@@ -1,6 +1,8 @@
 import { describeError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
-import { type Clock, SECOND, sleep } from "../base/time.ts";
+import { backoffDelay } from "../base/backoff.ts";
+import type { Random } from "../base/random.ts";
+import { type Clock, MINUTE, SECOND, sleep } from "../base/time.ts";
 import { compactDenylist, deny } from "../cluster/denylist.ts";
 import { type DenylistIndex, END_STEP } from "../cluster/denylist_index.ts";
 import { findGhosts, removeGhost } from "../cluster/ghosts.ts";
@@ -10,6 +12,7 @@ import type { Store } from "../cluster/store.ts";
 import { findEndedTokens } from "../cluster/tokens.ts";
 import { findForgotten } from "../cluster/waiting.ts";
 import type { AuditHeads } from "./audit_heads.ts";
+import type { ClockGuard } from "./clock_guard.ts";
 import type { Frontdesk } from "./frontdesk.ts";
 import { mustCluster } from "./records.ts";
 
@@ -21,12 +24,26 @@ export interface HousekeepingParts {
   readonly denylist: DenylistIndex;
   readonly desk: Frontdesk;
   readonly heads: AuditHeads;
+  readonly clockGuard: Pick<ClockGuard, "judge" | "look">;
+  readonly random: Random;
+  /** What the cluster's keys still have to do; absent: nothing. */
+  readonly sealing?: Sealing;
+}
+
+/** A change of the cluster's keys that may be left half done. */
+export interface Sealing {
+  /** Why it is not done; `undefined`: it is. */
+  readonly unfinished: () => string | undefined;
+  /** Goes on with it. */
+  finish(): Promise<void>;
 }
 
 /** Time between two looks for what can be forgotten, in milliseconds. */
 const COMPACT_EVERY = END_STEP;
 /** Sessions that are asked to move in one round, at the least. */
 const MIN_MOVES = 16;
+/** Between two tries to finish what the keys began. */
+const SEAL_AGAIN = { baseMs: 10 * SECOND, maxMs: 10 * MINUTE };
 /** Rounds in which all sessions have been asked to move. */
 const ROUNDS_TO_MOVE_ALL = 60;
 
@@ -38,6 +55,8 @@ const ROUNDS_TO_MOVE_ALL = 60;
 export class Housekeeping {
   readonly #parts: HousekeepingParts;
   #compactAt: number;
+  #sealAt = 0;
+  #sealFailures = 0;
 
   constructor(parts: HousekeepingParts) {
     this.#parts = parts;
@@ -61,13 +80,34 @@ export class Housekeeping {
   }
 
   async #round(heartbeatMs: number): Promise<void> {
-    const { desk } = this.#parts;
+    const { desk, clockGuard } = this.#parts;
+    clockGuard.judge();
     desk.sessions.sweep(heartbeatMs);
     desk.sweep();
     this.#moveOff();
     await this.#endOverlaps();
+    await desk.writeNotes();
     await this.#compact();
     await this.#parts.heads.round();
+    await clockGuard.look();
+    await this.#finishSealing();
+  }
+
+  /** The manager serves meanwhile, and status says what is not done. */
+  async #finishSealing(): Promise<void> {
+    const { sealing, clock, logger, random } = this.#parts;
+    if (!sealing || sealing.unfinished() === undefined) {
+      this.#sealFailures = 0;
+      return;
+    }
+    if (clock.monotonic() < this.#sealAt) return;
+    await sealing.finish().catch(() => {}); // `unfinished` says why
+    const why = sealing.unfinished();
+    if (why === undefined) return logger.info("Secrets are sealed anew");
+    this.#sealFailures++;
+    const pauseMs = backoffDelay(this.#sealFailures, SEAL_AGAIN, random);
+    this.#sealAt = clock.monotonic() + pauseMs;
+    logger.error("Secrets not sealed anew; it is tried again", { why });
   }
 
   /** Whoever was served with an older certificate moves, a few at a time. */

@@ -10,12 +10,11 @@ import {
   type IssuanceDecision,
   type JoinDecision,
 } from "../cluster/issuance.ts";
+import { recordIssued } from "../cluster/issued.ts";
 import {
   acceptedAs,
   type CertificateRecord,
-  type NodeDescription,
   type NodeRecord,
-  withPending,
 } from "../cluster/node.ts";
 import type { Store, Transaction, View } from "../cluster/store.ts";
 import { takeUse } from "../cluster/tokens.ts";
@@ -36,9 +35,22 @@ import type {
 } from "../rpc/schemas.ts";
 import type { Authorities } from "./authorities.ts";
 import { spkiHash } from "./bootstrap.ts";
+import type { ClockGuard } from "./clock_guard.ts";
+import type {
+  JoinRequest,
+  Made,
+  Order,
+  ProvenKey,
+  RenewRequest,
+} from "./issuance_orders.ts";
 import { KeyHolders } from "./key_holders.ts";
 import { mustCluster, mustNode } from "./records.ts";
-import { mustNotWait, refusal, REPLACED } from "./issuance_refusal.ts";
+import {
+  mustNotWait,
+  notSigned,
+  refusal,
+  REPLACED,
+} from "./issuance_refusal.ts";
 import { type ManagerNames, signLeaf } from "./sign_leaf.ts";
 
 /** What issuance works with. */
@@ -50,50 +62,7 @@ export interface IssuanceParts {
   readonly random: Random;
   readonly logger: Logger;
   readonly managerNames: ManagerNames;
-}
-
-/** A join whose token was proved valid. */
-export interface JoinRequest {
-  readonly csr: Bytes;
-  readonly tokenId: string;
-  readonly description: NodeDescription;
-  /** Address of the caller, for the audit log and for who approves. */
-  readonly by: string;
-}
-
-/** A renewal by a node that proved itself. */
-export interface RenewRequest {
-  readonly csr: Bytes;
-  readonly nodeId: string;
-  /** Certificate that the caller presents; absent for a manager's own. */
-  readonly fingerprint?: string;
-  readonly by: string;
-}
-
-/** A key whose possession a request proves. */
-export interface ProvenKey {
-  readonly spki: Bytes;
-  /** SHA-256 of it, lower-case hex. */
-  readonly spkiHash: string;
-}
-
-/** A request whose key was read and proved. */
-export interface Order extends ProvenKey {
-  readonly csr: Bytes;
-  readonly by: string;
-  /** What it is in the audit log. Default: `issued`. */
-  readonly action?: "recovered";
-  /** What entitles to it, for the audit log. */
-  readonly why?: string;
-  decide(view: View): IssuanceDecision;
-  /** Puts the certificate into the node's record, making that where needed. */
-  record(tx: Transaction, made: Made): void;
-}
-
-/** A certificate that was signed. */
-export interface Made {
-  readonly nodeId: string;
-  readonly issued: CertificateRecord;
+  readonly clockGuard: Pick<ClockGuard, "refuse">;
 }
 
 /**
@@ -187,8 +156,14 @@ export class Issuance {
     const { spki, tokenId, made } = request;
     const known = tx.get("node", made.nodeId);
     if (!known) takeUse(tx, tokenId);
-    const node = known ?? this.#newNode(request, made);
-    tx.put("node", node.id, withPending(node, made.issued));
+    const approved = tx.get("applicant", spki)?.verdict === "accepted";
+    const node = known ??
+      { ...this.#newNode(request, made), ...(approved && { approved }) };
+    recordIssued(tx, {
+      node,
+      issued: made.issued,
+      now: this.#parts.clock.now(),
+    });
     const { role, id: nodeId, createdAt: at } = node;
     tx.put("redemption", spki, { spki, tokenId, role, nodeId, at });
     tx.remove("applicant", spki);
@@ -196,8 +171,9 @@ export class Issuance {
 
   /** @throws {SwarmdError} `csr-refused`, or a `Refusal` */
   async renew(request: RenewRequest): Promise<IssuedResult> {
-    const { csr, by } = request;
-    const key = await this.readKey(csr);
+    const { csr, by, fingerprint } = request;
+    const own = fingerprint === undefined;
+    const key = await this.readKey(csr, { own });
     return await this.fulfil({
       ...key,
       csr,
@@ -205,14 +181,20 @@ export class Issuance {
       why: "renewal",
       decide: (view) => this.#decideRenewal(view, { ...request, ...key }),
       record: (tx, { nodeId, issued }) => {
-        tx.put("node", nodeId, withPending(mustNode(tx, nodeId), issued));
+        const node = mustNode(tx, nodeId);
+        recordIssued(tx, { node, issued, now: this.#parts.clock.now() });
       },
     });
   }
 
-  /** @throws {SwarmdError} `csr-refused` */
-  async readKey(csr: Bytes): Promise<ProvenKey> {
-    const { crypto } = this.#parts;
+  /**
+   * Begins a request.
+   *
+   * @throws {SwarmdError} `csr-refused`; `too-busy` while the clock is in doubt
+   */
+  async readKey(csr: Bytes, { own } = { own: false }): Promise<ProvenKey> {
+    const { crypto, clockGuard } = this.#parts;
+    clockGuard.refuse({ own });
     const { spki } = await readCsr(crypto, csr);
     return { spki, spkiHash: await spkiHash(crypto, spki) };
   }
@@ -244,7 +226,8 @@ export class Issuance {
     const nodeId = decision.nodeId ?? newId(this.#parts.random);
     const signer = store.view((view) => this.#signerFor(view, decision));
     const parts = { ...this.#parts, signer };
-    const issued = await signLeaf(parts, { ...order, role, nodeId });
+    const issued = await signLeaf(parts, { ...order, role, nodeId })
+      .catch((error) => Promise.reject(notSigned(error)));
     const made = { nodeId, issued };
     const kept = await store.update((tx) => this.#commit(tx, { order, made }));
     if (kept === made) this.#issued++;

@@ -2,17 +2,16 @@ import { fromBase64 } from "../base/bytes.ts";
 import type { Clock } from "../base/time.ts";
 import type {
   CaSummary,
-  CertificateSummary,
   DeniedSummary,
   ManagerStatus,
+  RenewalStatus,
+} from "../cluster/local_api.ts";
+import type {
   NodeDetail,
   NodeStatus,
   NodeSummary,
-  RenewalStatus,
-} from "../cluster/local_api.ts";
-import type { CertificateRecord, NodeRecord } from "../cluster/node.ts";
+} from "../cluster/local_nodes.ts";
 import { isEnding } from "../cluster/expiry.ts";
-import { silenceLimit } from "../cluster/liveness.ts";
 import type { Store } from "../cluster/store.ts";
 import { readCertificate } from "../pki/certificate.ts";
 import type { Crypto } from "../pki/crypto.ts";
@@ -27,11 +26,18 @@ import {
 } from "../rpc/local_answer.ts";
 import { autolockActions, type AutolockParts } from "./autolock_actions.ts";
 import { caActions, rotationSummary } from "./ca_actions.ts";
-import { AuditDesk, headSummary } from "./audit_desk.ts";
+import { AuditDesk } from "./audit_desk.ts";
 import { approvalActions, listApplicants } from "./approval_actions.ts";
+import { clockActions } from "./clock_actions.ts";
 import { clusterActions, summarise } from "./cluster_actions.ts";
 import { findNode } from "./find_node.ts";
 import { nodeActions } from "./node_actions.ts";
+import {
+  certificateSummary,
+  nodeDetail,
+  type NodeLook,
+  nodeSummary,
+} from "./node_summaries.ts";
 import { mustCluster } from "./records.ts";
 import { listTokens, tokenActions } from "./token_actions.ts";
 import type { Manager } from "./manager.ts";
@@ -41,35 +47,48 @@ export interface LocalApiParts {
   readonly manager: Manager;
   readonly store: Store;
   readonly crypto: Crypto;
-  readonly clock: Clock;
   readonly version: string;
   /** Absent: the keys at rest are not looked after. */
   readonly autolock?: AutolockParts;
 }
 
-/** Answers the operator of the machine that a manager runs on. */
+/** The same, and the time that counts for the manager. */
+interface TimedParts extends LocalApiParts {
+  readonly clock: Clock;
+}
+
+/**
+ * Answers the operator of the machine that a manager runs on and, what the HTTP
+ * API lets through, others. Every path is in docs/protocol.md.
+ */
 export class ManagerApi {
-  readonly #parts: LocalApiParts;
+  readonly #parts: TimedParts;
   readonly #since: number;
   readonly #actions: Actions;
   readonly #audit: AuditDesk;
 
-  constructor(parts: LocalApiParts) {
-    const { manager: { desk: { sessions }, nodeId, rotation } } = parts;
+  constructor(given: LocalApiParts) {
+    const { desk: { sessions }, nodeId, rotation, clockGuard } = given.manager;
+    const parts = { ...given, clock: clockGuard.clock };
     this.#parts = parts;
     this.#audit = new AuditDesk({ ...parts, heads: parts.manager.heads });
     this.#actions = {
       ...this.#audit.actions,
-      ...nodeActions({ ...parts, sessions, nodeId }),
+      ...nodeActions({
+        ...{ ...parts, sessions, nodeId },
+        renewSelf: () => parts.manager.renewSelf(),
+      }),
       ...approvalActions(parts),
       ...tokenActions({ ...parts, tokens: parts.manager.tokens }),
       ...clusterActions(parts),
+      ...clockActions(clockGuard),
       ...caActions({ ...parts, rotation }),
       ...(parts.autolock && autolockActions(parts.autolock)),
     };
     this.#since = parts.clock.now();
   }
 
+  /** What is only shown; the HTTP API asks here. */
   async answer(request: LocalRequest): Promise<LocalAnswer> {
     return await answerLocally(request, (path) => this.#route(path));
   }
@@ -165,7 +184,7 @@ export class ManagerApi {
       drill: cluster.drill,
       autolock: this.#parts.autolock?.keys.locked ?? false,
       nodes,
-      certificate: summaryOf(own?.certificates.current),
+      certificate: certificateSummary(own?.certificates.current),
       renewal: this.#renewal(),
       clock: {},
       trustRoot: await this.#rootDigest(),
@@ -182,7 +201,9 @@ export class ManagerApi {
     const others = [
       ...this.#keyAlarms(),
       ...manager.authorityAlarms,
-      ...alarm ? [alarm] : [],
+      ...manager.rotation.alarms(),
+      ...[alarm, manager.desk.alarm, manager.clockGuard.alarm]
+        .flatMap((each) => each ?? []),
     ];
     if (!isEnding(issuer, { now, leafLifeMs })) return others;
     return [
@@ -193,11 +214,10 @@ export class ManagerApi {
   }
 
   #keyAlarms(): string[] {
-    const { ring } = this.#parts.autolock?.keys ?? {};
-    if (!ring || ring.size < 2) return [];
+    const { unfinished } = this.#parts.autolock?.keys ?? {};
+    if (unfinished === undefined) return [];
     return [
-      "An older cluster key still seals something: restart the manager, " +
-      "and see its log if that does not help",
+      `Not all secrets are sealed under the newest cluster key alone, which is tried again: ${unfinished}`,
     ];
   }
 
@@ -215,77 +235,26 @@ export class ManagerApi {
   }
 
   async #nodes(): Promise<NodeSummary[]> {
-    const root = await this.#rootDigest();
+    const look = await this.#look();
     return this.#parts.store.view((view) =>
-      [...view.list("node")].map((node) => this.#summary(node, root))
+      [...view.list("node")].map((node) => nodeSummary(node, look))
     );
   }
 
   /** By id, or by a prefix that no other node has. */
   async #node(prefix: string): Promise<NodeDetail> {
-    const root = await this.#rootDigest();
+    const look = await this.#look();
     const node = this.#parts.store.view((view) => findNode(view, prefix));
-    const { certificates: { pending, previous }, description } = node;
-    const { keptHead } = this.#parts.manager.desk.sessions.of(node.id) ?? {};
-    return {
-      ...this.#summary(node, root),
-      os: description?.os ?? "",
-      arch: description?.arch ?? "",
-      createdAt: iso(node.createdAt),
-      ...(keptHead && { auditHead: headSummary(keptHead) }),
-      ...(pending && { pending: summaryOf(pending) }),
-      ...(previous && {
-        previous: { ...summaryOf(previous), until: iso(previous.until) },
-      }),
-    };
+    return nodeDetail(node, look);
   }
 
-  #summary(node: NodeRecord, root: string): NodeSummary {
-    const { manager, clock } = this.#parts;
-    const { sessions } = manager.desk;
-    const session = sessions.of(node.id);
-    const own = node.id === manager.nodeId;
-    const seen = own ? clock.now() : sessions.lastSeen(node.id);
-    const { current, pending } = node.certificates;
-    const skew = session?.skewMs;
-    return {
-      id: node.id,
-      hostname: node.description?.hostname ?? "",
-      role: node.role,
-      status: own ? "ready" : this.#statusOf(node),
-      address: node.address ?? "",
-      version: node.description?.version ?? "",
-      certificate: summaryOf(current ?? pending),
-      trustRoot: own ? root : session?.trustRoot ?? "",
-      lastSeen: seen === undefined ? null : iso(seen),
-      ...(skew !== undefined && { clockSkewMs: Math.round(skew) }),
-    };
-  }
-
-  /** Whether a node may not have had the time to be heard of. */
-  #isNew(): boolean {
-    const { store, clock } = this.#parts;
+  async #look(): Promise<NodeLook> {
+    const { manager: { nodeId, desk: { sessions } }, store, clock } =
+      this.#parts;
     const { heartbeatMs } = store.view(mustCluster);
-    return clock.now() - this.#since < silenceLimit(heartbeatMs);
+    const root = await this.#rootDigest();
+    return { sessions, clock, heartbeatMs, nodeId, root };
   }
-
-  #statusOf(node: NodeRecord): NodeStatus {
-    if (node.admission !== "active") return node.admission;
-    const liveness = this.#parts.manager.desk.sessions.liveness(node.id);
-    if (liveness === "ready") return "ready";
-    if (node.firstSeen === undefined) return "joining";
-    return liveness === "unknown" && this.#isNew() ? "unknown" : "down";
-  }
-}
-
-function summaryOf(record?: CertificateRecord): CertificateSummary {
-  return {
-    serial: record?.serial ?? "",
-    notBefore: record ? iso(record.notBefore) : "",
-    notAfter: record ? iso(record.notAfter) : "",
-    issuer: record?.issuer ?? "",
-    fingerprint256: record?.fingerprint ?? "",
-  };
 }
 
 function iso(wallMs: number): string {

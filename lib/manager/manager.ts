@@ -4,6 +4,7 @@ import { runTasks, type Task } from "../base/tasks.ts";
 import { watchClock } from "../cluster/clock_watch.ts";
 import { DenylistIndex } from "../cluster/denylist_index.ts";
 import type { NodeRecord } from "../cluster/node.ts";
+import { problemText } from "../cluster/problem.ts";
 import { bundleOf, issuerFor } from "../cluster/root_views.ts";
 import { CLUSTER } from "../cluster/store.ts";
 import type { Certificate } from "../pki/certificate.ts";
@@ -11,11 +12,12 @@ import type { Endpoint } from "../rpc/connection.ts";
 import { formatEndpoint } from "../rpc/endpoint.ts";
 import { AuditHeads } from "./audit_heads.ts";
 import { DrillDesk } from "./drill_desk.ts";
+import { ClockGuard, type ClockGuardParts } from "./clock_guard.ts";
 import type { ManagerEvent } from "./events.ts";
 import { Frontdesk } from "./frontdesk.ts";
 import { Gatekeeper } from "./gatekeeper.ts";
 import { Handlers } from "./handlers.ts";
-import { Housekeeping } from "./housekeeping.ts";
+import { Housekeeping, type Sealing } from "./housekeeping.ts";
 import { Issuance } from "./issuance.ts";
 import { OwnIdentity } from "./own_identity.ts";
 import type {
@@ -41,6 +43,8 @@ export interface ManagerOptions {
   readonly event: (event: ManagerEvent) => void;
   /** The application above the sessions. Default: the drill's. */
   readonly drill?: DrillDesk;
+  /** What the cluster's keys may have left half done. */
+  readonly sealing?: Sealing;
 }
 
 /** A manager: it builds the parts and runs their loops as one. */
@@ -52,25 +56,35 @@ export class Manager {
   readonly denylist: DenylistIndex;
   readonly heads: AuditHeads;
   readonly rotation: RotationDesk;
+  readonly clockGuard: ClockGuard;
   readonly #options: ManagerOptions;
   readonly #issuance: Issuance;
   readonly #self: SelfRenewal;
   readonly #housekeeping: Housekeeping;
   #listener: ManagerListener | undefined;
+  /** Why it could not follow the rotation of the root the last time. */
+  #ownProblem: string | undefined;
 
   constructor(options: ManagerOptions) {
-    const { ports, settings, keyRing, event } = options;
-    const { store } = ports;
+    const { settings, keyRing, event } = options;
+    const { store } = options.ports;
     this.#options = options;
     this.nodeId = ownNodeId(store.view((view) => [...view.list("node")]));
+    const { nodeId } = this;
+    const desk = () => this.desk;
+    const clockGuard = guardClock({ ...options.ports, nodeId, desk });
+    this.clockGuard = clockGuard;
+    const { clock, latest } = clockGuard;
+    const ports = { ...options.ports, clock };
     this.drill = options.drill ?? new DrillDesk(ports);
     this.tokens = new Tokens({ ...ports, keyRing });
     const managerNames = namesOf(settings.advertise);
-    this.#issuance = new Issuance({ ...ports, managerNames });
-    const { nodeId, drill, tokens } = this;
+    const around = { ...ports, clock: latest, clockGuard };
+    this.#issuance = new Issuance({ ...around, managerNames });
+    const { drill, tokens } = this;
     const issuance = this.#issuance;
-    const own = new OwnIdentity({ ...ports, issuance, nodeId });
-    this.#self = new SelfRenewal({ ...ports, own, event });
+    const own = new OwnIdentity({ ...around, issuance, nodeId });
+    this.#self = new SelfRenewal({ ...around, own, event });
     const refusals = new Refusals(ports);
     const heads = new AuditHeads({
       ...ports,
@@ -85,11 +99,8 @@ export class Manager {
       handlers: new Handlers({
         ...ports,
         ...{ issuance, tokens, drill, refusals, nodeId },
-        rehearsal: {
-          serve: (node, asked) => this.rotation.rehearsal.serve(node, asked),
-          told: (node, how) => this.rotation.rehearsal.told(node, how),
-        },
-        recoveries: new Recoveries({ ...ports, issuance }),
+        rehearsal: rehearsalOf(() => this.rotation),
+        recoveries: new Recoveries({ ...ports, issuance, clockGuard }),
       }),
       version: settings.version,
       nodeId,
@@ -97,6 +108,7 @@ export class Manager {
       leafFingerprint: () => this.#self.serving.certificate.fingerprint,
       auditHead: () => heads.newest,
       opened: (node) => this.rotation.came(node),
+      tookBack: () => this.#self.hasten(),
     });
     this.rotation = new RotationDesk({
       ...ports,
@@ -104,10 +116,14 @@ export class Manager {
       nodeId,
       sessions: this.desk.sessions,
       followSelf: () => this.#followSelf(),
+      ownProblem: () => this.#ownProblem,
     });
     this.denylist = new DenylistIndex(store);
-    const { desk, denylist } = this;
-    this.#housekeeping = new Housekeeping({ ...ports, desk, denylist, heads });
+    const { denylist } = this;
+    this.#housekeeping = new Housekeeping({
+      ...{ ...ports, desk: this.desk, denylist, heads, clockGuard },
+      ...(options.sealing && { sealing: options.sealing }),
+    });
   }
 
   /** Certificates issued since this process started. */
@@ -155,6 +171,7 @@ export class Manager {
       (connection) => this.desk.accept(connection),
     );
     this.#listener = listener;
+    if (this.desk.isBehind) this.#self.hasten(); // it died before it could
     try {
       await this.#describeSelf(listener.endpoint.port);
       await ready();
@@ -183,9 +200,20 @@ export class Manager {
     return tasks;
   }
 
-  /** Brings the own certificate, then the own bundle, up to the phase. */
   async #followSelf(): Promise<void> {
-    const { store, clock } = this.#options.ports;
+    try {
+      await this.#followRoot();
+      this.#ownProblem = undefined;
+    } catch (error) {
+      this.#ownProblem = problemText(error);
+      throw error;
+    }
+  }
+
+  /** Brings the own certificate, then the own bundle, up to the phase. */
+  async #followRoot(): Promise<void> {
+    const { store } = this.#options.ports;
+    const { clock } = this.clockGuard;
     const { cluster, node } = store.view((view) => ({
       cluster: mustCluster(view),
       node: mustNode(view, this.nodeId),
@@ -209,6 +237,7 @@ export class Manager {
     try {
       await this.heads.seal();
       this.desk.tellHeads();
+      await this.clockGuard.note();
     } catch (error) {
       const { logger } = this.#options.ports;
       const text = describeError(error);
@@ -234,7 +263,7 @@ export class Manager {
       const node = tx.get("node", this.nodeId);
       if (!node) return;
       tx.put("cluster", CLUSTER, { ...mustCluster(tx), managers });
-      const firstSeen = node.firstSeen ?? ports.clock.now();
+      const firstSeen = node.firstSeen ?? this.clockGuard.clock.now();
       tx.put("node", node.id, {
         ...node,
         description,
@@ -243,6 +272,29 @@ export class Manager {
       });
     });
   }
+}
+
+/** The desk works by the time that the guard makes of what the desk hears. */
+function guardClock(
+  { desk, ...parts }: Omit<ClockGuardParts, "skewsMs" | "moved"> & {
+    /** Nothing until there is one. */
+    readonly desk: () => Frontdesk | undefined;
+  },
+): ClockGuard {
+  return new ClockGuard({
+    ...parts,
+    skewsMs: () => desk()?.sessions.skewsMs ?? new Map(),
+    moved: () => desk()?.sweep(),
+  });
+}
+
+function rehearsalOf(
+  rotation: () => RotationDesk,
+): Pick<RotationDesk["rehearsal"], "serve" | "told"> {
+  return {
+    serve: (node, asked) => rotation().rehearsal.serve(node, asked),
+    told: (node, how) => rotation().rehearsal.told(node, how),
+  };
 }
 
 /** The first manager of the cluster; others come with a later release. */

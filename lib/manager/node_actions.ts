@@ -16,6 +16,8 @@ export interface NodeActionParts {
   readonly sessions: Sessions;
   /** Id of this manager's node. */
   readonly nodeId: string;
+  /** Gets this manager another key and certificate. */
+  renewSelf(): Promise<void>;
 }
 
 const OPERATOR = "operator";
@@ -74,7 +76,7 @@ async function changeNode(
 
 /** In batches: a fleet that renews at the same moment helps nobody. */
 async function renew(
-  { store, clock, sessions }: NodeActionParts,
+  { store, clock, sessions, nodeId: own, renewSelf }: NodeActionParts,
   { ids, all }: z.infer<typeof someNodes>,
 ) {
   const nodes = all
@@ -88,8 +90,10 @@ async function renew(
     if (i > 0 && i % RENEW_BATCH === 0) {
       await sleep(clock, RENEW_PAUSE, new AbortController().signal);
     }
-    if (!sessions.of(nodeId)) continue;
-    sessions.push(nodeId, "node.renew-now", { reason: "an operator asks" });
+    const reason = "an operator asks";
+    if (nodeId === own) await renewSelf(); // it has no session with itself
+    else if (!sessions.of(nodeId)) continue;
+    else sessions.push(nodeId, "node.renew-now", { reason });
     asked.push(nodeId);
   }
   return { asked, absent: nodes.filter((id) => !asked.includes(id)) };

@@ -1,66 +1,26 @@
 import { type Bytes, fromBase64, toBase64 } from "../base/bytes.ts";
 import { SwarmdError } from "../base/errors.ts";
-import type { Clock } from "../base/time.ts";
 import type { NodePeer, Peer } from "../cluster/admission.ts";
 import { authorize } from "../rpc/authorize.ts";
-import type { Connection, PeerFacts } from "../rpc/connection.ts";
+import type { Connection } from "../rpc/connection.ts";
 import { decodeMessage, encodeMessage, type Message } from "../rpc/message.ts";
-import { type Method, METHODS, parseAs } from "../rpc/methods.ts";
+import { METHODS, parseAs } from "../rpc/methods.ts";
 import type { HelloParams, HelloResult } from "../rpc/schemas.ts";
 import type { Wire } from "../rpc/session_channel.ts";
 import { errorToWire } from "../rpc/wire_error.ts";
+import type { Desk } from "./desk.ts";
 import { type Carrier, type NodeSession, pushOn } from "./node_session.ts";
-import type { WantedSession } from "./sessions.ts";
 
 /** Time for `hello` after the handshake, in milliseconds (trust.md §2.1). */
 const HELLO_MS = 2_000;
 /** Time for the one call of a connection without a session, in milliseconds. */
 const ONE_CALL_MS = 15_000;
-/** Time for the last words to a refused peer, in milliseconds (trust.md §7). */
+/** Time for the last words to a refused peer, in milliseconds (trust.md §2.1). */
 const LAST_WORDS_MS = 50;
 /** Time after which a worker is asked to move again, in milliseconds. */
 const MOVE_AGAIN_MS = 10_000;
 /** Version of the protocol that this manager speaks. */
 export const PROTOCOL = 1;
-
-/** What a connection asks of the manager that accepted it. */
-export interface Desk {
-  readonly clock: Clock;
-  /** Certificate that new handshakes get, SHA-256 in lower-case hex. */
-  servingWith(): string;
-  identify(facts: PeerFacts): Promise<Peer>;
-  greeting(): HelloResult;
-  /**
-   * Proves that this manager knows a token; `undefined` when it does not. The
-   * fingerprint is that of the certificate which this connection was made with.
-   */
-  prove(
-    token: string,
-    challenge: { readonly nonce: Bytes; readonly leafFingerprint: string },
-  ): Promise<Bytes | undefined>;
-  /** From now on it is judged again whenever its node's record changes. */
-  admitted(connection: NodeConnection, nodeId: string): void;
-  /** `undefined` when it is to resume and is not known here. */
-  openSession(
-    carrier: Carrier,
-    peer: NodePeer,
-    wanted: WantedSession,
-  ): Promise<NodeSession | undefined>;
-  /** Its session can be written to. */
-  attached(nodeId: string): void;
-  /** Serves the one call of a connection without a session. */
-  serveOutside(
-    method: Method,
-    call: {
-      readonly params: unknown;
-      readonly peer: Peer;
-      readonly address: string;
-    },
-  ): Promise<unknown>;
-  beat(session: NodeSession, theirNow: number): void;
-  refused(connection: NodeConnection, error: SwarmdError): void;
-  gone(connection: NodeConnection, error?: unknown): void;
-}
 
 type State =
   | "greeting"
@@ -81,6 +41,7 @@ export class NodeConnection implements Carrier {
   readonly #desk: Desk;
   #state: State = "greeting";
   #peer: Peer = { kind: "anonymous" };
+  #admittedAs: string | undefined;
   #session: NodeSession | undefined;
   #cancelTimer: () => void = () => {};
   #movedAt = -Infinity;
@@ -88,7 +49,7 @@ export class NodeConnection implements Carrier {
   constructor(connection: Connection, desk: Desk) {
     this.connection = connection;
     this.wire = connection;
-    this.servedWith = desk.servingWith();
+    this.servedWith = connection.facts.servedLeaf ?? desk.servingWith();
     this.#desk = desk;
     this.#within(HELLO_MS, "hello");
     connection.start(this);
@@ -101,6 +62,11 @@ export class NodeConnection implements Carrier {
   /** The node at the other end, once it is admitted. */
   get nodePeer(): NodePeer | undefined {
     return this.#peer.kind === "node" ? this.#peer : undefined;
+  }
+
+  /** Id of the node that it was admitted as; whoever greets again keeps it. */
+  get admittedAs(): string | undefined {
+    return this.#admittedAs;
   }
 
   message(payload: Bytes): void {
@@ -209,46 +175,61 @@ export class NodeConnection implements Carrier {
     this.#peer = await this.#desk.identify(this.connection.facts);
     if (!this.#isJudging) return;
     authorize(this.#peer, "hello");
-    if (this.#peer.kind === "node") {
-      this.#desk.admitted(this, this.#peer.nodeId);
-      // Its record may have changed while the chain was looked at.
-      if (!this.#isJudging) return;
-    }
-    this.#agree(params);
-    if (this.#peer.kind === "recovering" && params.session) {
-      throw noSession(this.#peer);
-    }
-    const answer = await this.#answer(params);
+    this.#admit();
+    // Its record may have changed while the chain was looked at.
     if (!this.#isJudging) return;
-    if (!answer.session?.resumed && !this.#session) {
-      this.#state = "waiting-call";
-      this.#within(ONE_CALL_MS, "call");
-    } else this.#state = "session";
+    checkGreeting(params, this.#peer);
+    const session = await this.#openSession(params);
+    const answer = await this.#answer(params, session);
+    if (!this.#isJudging) return;
+    this.#settle(session);
     this.connection.send(encodeMessage({ id, result: answer } as Message));
-    if (!this.#session) return;
-    this.#session.attach(this, params.session?.lastSeen ?? 0);
-    this.#desk.attached(this.#session.nodeId);
+    if (!session) return;
+    session.attach(this, params.session?.lastSeen ?? 0);
+    this.#desk.attached(session.nodeId);
   }
 
-  async #answer(params: HelloParams): Promise<HelloResult> {
+  #admit(): void {
+    if (this.#peer.kind !== "node") return;
+    this.#admittedAs = this.#peer.nodeId;
+    this.#desk.admitted(this, this.#admittedAs);
+  }
+
+  /** What comes next: the messages of its session, or one call. */
+  #settle(session: NodeSession | undefined): void {
+    this.#session = session;
+    if (session) {
+      this.#state = "session";
+      this.connection.admit();
+    } else {
+      this.#state = "waiting-call";
+      this.#within(ONE_CALL_MS, "call");
+    }
+  }
+
+  async #openSession(
+    { session: asked, bundle: trusts }: HelloParams,
+  ): Promise<NodeSession | undefined> {
+    if (this.#peer.kind !== "node" || !asked) return undefined;
+    const wanted = { ...asked, ...(trusts !== undefined && { trusts }) };
+    return await this.#desk.openSession(this, this.#peer, wanted);
+  }
+
+  async #answer(
+    params: HelloParams,
+    session: NodeSession | undefined,
+  ): Promise<HelloResult> {
     const greeting = this.#desk.greeting();
-    if (this.#peer.kind !== "node" || !params.session) {
+    const { session: asked } = params;
+    if (this.#peer.kind !== "node" || !asked) {
       const proof = await this.#proof(params);
       return { ...greeting, ...(proof && { proof }) };
     }
-    const { session: asked, bundle: trusts } = params;
-    const wanted = { ...asked, ...(trusts !== undefined && { trusts }) };
-    this.#session = await this.#desk.openSession(this, this.#peer, wanted);
-    if (!this.#session) {
-      return {
-        ...greeting,
-        session: { id: wanted.id, resumed: false, lastSeen: 0 },
-      };
-    }
-    this.connection.admit();
-    const lastSeen = this.#session.received;
-    const session = { id: wanted.id, resumed: wanted.resume, lastSeen };
-    return { ...greeting, session };
+    const { id, resume } = asked;
+    const state = session
+      ? { resumed: resume, lastSeen: session.received }
+      : { resumed: false, lastSeen: 0 };
+    return { ...greeting, session: { id, ...state } };
   }
 
   async #proof(params: HelloParams): Promise<string | undefined> {
@@ -259,17 +240,6 @@ export class NodeConnection implements Carrier {
       leafFingerprint: this.servedWith,
     });
     return proof && toBase64(proof);
-  }
-
-  #agree(params: HelloParams): void {
-    if (params.protocols.includes(PROTOCOL)) return;
-    throw new SwarmdError(
-      "protocol-version",
-      `Cannot talk: the caller speaks protocol ${
-        params.protocols.join(", ")
-      }, this manager ${PROTOCOL}`,
-      { verdict: "stop", hint: "Bring both to the same version of swarmd" },
-    );
   }
 
   async #oneCall(
@@ -317,10 +287,19 @@ export class NodeConnection implements Carrier {
   }
 }
 
-function noSession(
-  peer: Extract<Peer, { kind: "recovering" }>,
-): SwarmdError {
-  return new SwarmdError(
+/** @throws {SwarmdError} when there is nothing to talk about */
+function checkGreeting({ protocols, session }: HelloParams, peer: Peer): void {
+  if (!protocols.includes(PROTOCOL)) {
+    throw new SwarmdError(
+      "protocol-version",
+      `Cannot talk: the caller speaks protocol ${
+        protocols.join(", ")
+      }, this manager ${PROTOCOL}`,
+      { verdict: "stop", hint: "Bring both to the same version of swarmd" },
+    );
+  }
+  if (peer.kind !== "recovering" || !session) return;
+  throw new SwarmdError(
     peer.reason,
     `Cannot open a session: ${peer.message}`,
     {

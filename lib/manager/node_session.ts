@@ -54,6 +54,8 @@ export class NodeSession {
   skewMs: number | undefined;
   description: NodeDescription | undefined;
   trustRoot: string | undefined;
+  /** Why its last renewal failed, as it says. */
+  problem: string | undefined;
   /** Number of the newest head of the audit log that it was told. */
   toldHead = 0;
   /** The newest such head that it says it keeps. */

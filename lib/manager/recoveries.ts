@@ -1,8 +1,10 @@
 import type { Bytes } from "../base/bytes.ts";
 import type { RecoveringPeer } from "../cluster/admission.ts";
+import type { ShownCertificate } from "../cluster/applicant.ts";
 import type { IssuanceDecision } from "../cluster/issuance.ts";
-import { withPending } from "../cluster/node.ts";
+import { recordIssued } from "../cluster/issued.ts";
 import {
+  acceptable,
   decideRecovery,
   type RecoveryDecision,
   withRecovery,
@@ -11,7 +13,9 @@ import type { Store, Transaction, View } from "../cluster/store.ts";
 import { applicantOf, enqueueRecovery } from "../cluster/waiting.ts";
 import type { Clock } from "../base/time.ts";
 import type { JoinResult, PendingResult } from "../rpc/schemas.ts";
-import type { Issuance, ProvenKey } from "./issuance.ts";
+import type { ClockGuard } from "./clock_guard.ts";
+import type { Issuance } from "./issuance.ts";
+import type { ProvenKey } from "./issuance_orders.ts";
 import { mustNode } from "./records.ts";
 
 /** What recovery works with. */
@@ -19,12 +23,15 @@ export interface RecoveryParts {
   readonly store: Store;
   readonly clock: Clock;
   readonly issuance: Issuance;
+  readonly clockGuard: Pick<ClockGuard, "witness">;
 }
 
 /** A node that comes back, and asks for a certificate. */
 export interface RecoverRequest {
   readonly csr: Bytes;
   readonly peer: RecoveringPeer;
+  /** Its clock, in milliseconds; old versions do not tell. */
+  readonly now?: number;
   /** Address of the caller, for the audit log and for who approves. */
   readonly by: string;
 }
@@ -41,6 +48,7 @@ export class Recoveries {
   async recover(request: RecoverRequest): Promise<JoinResult> {
     const { issuance, clock } = this.#parts;
     const { csr, by, peer } = request;
+    this.#hear(request);
     const key = await issuance.readKey(csr);
     const decide = (view: View) => this.#decide(view, { ...request, ...key });
     const pending = await this.#wait(decide, { ...request, ...key });
@@ -52,11 +60,19 @@ export class Recoveries {
       why: peer.reason,
       decide: (view) => mustNotWait(decide(view)),
       record: (tx, { nodeId, issued }) => {
-        const back = withRecovery(mustNode(tx, nodeId), clock.now());
-        tx.put("node", nodeId, withPending(back, issued));
+        const now = clock.now();
+        const node = withRecovery(mustNode(tx, nodeId), now);
+        recordIssued(tx, { node, issued, now });
         tx.remove("applicant", key.spkiHash);
       },
     });
+  }
+
+  /** A copy of what was replaced may be anybody's: it is no witness. */
+  #hear({ peer, now }: RecoverRequest): void {
+    const { store, clockGuard } = this.#parts;
+    const node = store.view((view) => view.get("node", peer.nodeId));
+    if (node && acceptable(node, peer)) clockGuard.witness(node.id, now);
   }
 
   /** It is written once; who asks again is told the same. */
@@ -87,6 +103,7 @@ export class Recoveries {
     const { id: nodeId, role, description } = mustNode(tx, peer.nodeId);
     enqueueRecovery(tx, {
       ...{ spki, nodeId, role, kind: "recover", address, reason, why, at },
+      shown: certificateOf(peer),
       ...(description && { description }),
     });
     return true;
@@ -111,6 +128,11 @@ export class Recoveries {
       ...(holder !== undefined && { holder }),
     });
   }
+}
+
+function certificateOf(peer: RecoveringPeer): ShownCertificate {
+  const { fingerprint, serial, notBefore, issuerKeyId } = peer;
+  return { fingerprint, serial, notBefore, issuerKeyId };
 }
 
 /** It was decided otherwise while its certificate was signed. */

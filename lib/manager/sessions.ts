@@ -3,6 +3,8 @@ import type { Logger } from "../base/logger.ts";
 import type { Clock } from "../base/time.ts";
 import { audit } from "../cluster/audit.ts";
 import { silenceLimit } from "../cluster/liveness.ts";
+import type { NodeRecord } from "../cluster/node.ts";
+import type { LiveFacts } from "../cluster/rotation_progress.ts";
 import type { Store } from "../cluster/store.ts";
 import {
   NO_TAKEOVERS,
@@ -46,9 +48,13 @@ export class Sessions {
   readonly #sessions = new Map<string, NodeSession>();
   readonly #down = new Map<string, number>();
   readonly #takeovers = new Map<string, Takeovers>();
+  /** When this process began to listen to nodes: wall clock, monotonic. */
+  readonly #began: { readonly at: number; readonly mark: number };
 
   constructor(parts: SessionsParts) {
     this.#parts = parts;
+    const { clock } = parts;
+    this.#began = { at: clock.now(), mark: clock.monotonic() };
   }
 
   of(nodeId: string): NodeSession | undefined {
@@ -57,6 +63,15 @@ export class Sessions {
 
   get size(): number {
     return this.#sessions.size;
+  }
+
+  /** How far the clocks of connected nodes are ahead, where that is known. */
+  get skewsMs(): ReadonlyMap<string, number> {
+    const skews = new Map<string, number>();
+    for (const { nodeId, connection, skewMs } of this.#sessions.values()) {
+      if (connection && skewMs !== undefined) skews.set(nodeId, skewMs);
+    }
+    return skews;
   }
 
   [Symbol.iterator](): IterableIterator<NodeSession> {
@@ -71,6 +86,43 @@ export class Sessions {
   /** Wall clock of the last sign of life since this process started. */
   lastSeen(nodeId: string): number | undefined {
     return this.#sessions.get(nodeId)?.lastSeen ?? this.#down.get(nodeId);
+  }
+
+  /** Ids of nodes that are down, and when they were seen last. */
+  get absent(): Iterable<readonly [nodeId: string, lastSeen: number]> {
+    return this.#down;
+  }
+
+  /**
+   * Since when a node that is not connected has not been seen, in
+   * milliseconds: where nobody has written that down, since this process
+   * started.
+   *
+   * @returns `undefined` for one that was never seen, or that may not have had
+   * the time to come back to this process
+   */
+  unseenSince(node: NodeRecord, heartbeatMs: number): number | undefined {
+    if (node.firstSeen === undefined) return undefined;
+    const seen = this.lastSeen(node.id) ?? node.absentSince;
+    if (seen !== undefined) return seen;
+    return this.isNew(heartbeatMs) ? undefined : this.#began.at;
+  }
+
+  /** Whether nodes may not have had the time to come to this process. */
+  isNew(heartbeatMs: number): boolean {
+    const upMs = this.#parts.clock.monotonic() - this.#began.mark;
+    return upMs < silenceLimit(heartbeatMs);
+  }
+
+  /** What only this process knows of a node. */
+  liveFacts(node: NodeRecord, heartbeatMs: number): LiveFacts {
+    const session = this.#sessions.get(node.id);
+    if (session?.connection) {
+      const { problem: failing } = session;
+      return failing === undefined ? {} : { failing };
+    }
+    const downSince = this.unseenSince(node, heartbeatMs);
+    return downSince === undefined ? {} : { downSince };
   }
 
   /**
@@ -210,8 +262,9 @@ export class Sessions {
     await store.update((tx) => {
       const node = tx.get("node", nodeId);
       if (!node || node.admission !== "active") return;
-      tx.put("node", nodeId, { ...node, admission: "conflict" });
       const at = clock.now();
+      const conflict = { at, addresses: [seen.host, seen.old] };
+      tx.put("node", nodeId, { ...node, admission: "conflict", conflict });
       audit(tx, { at, action: "conflict", node: nodeId, by: "manager", why });
     });
     throw new SwarmdError("conflict", `Two machines use one identity: ${why}`);

@@ -80,6 +80,8 @@ export class FaultProxy {
 
   #cut(line: Line): void {
     this.counts.cuts++;
+    // Its pumps may be held back for a while, and one line is cut once.
+    this.#lines.delete(line);
     drop(line);
   }
 

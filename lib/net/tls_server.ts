@@ -134,6 +134,12 @@ export function assertCanListen(endpoint: Endpoint): void {
   }
 }
 
+/** A TCP connection, and what its handshake shows. */
+interface Accepted {
+  readonly socket: Socket;
+  readonly servedLeaf: string;
+}
+
 type ConnectionListener = (this: NetServer, socket: Socket) => void;
 
 class TlsServer implements TlsListener {
@@ -145,9 +151,11 @@ class TlsServer implements TlsListener {
   readonly #beginTls: ConnectionListener;
   readonly #beginHttp: ConnectionListener;
   /** TCP sockets by remote address and port. */
-  readonly #sockets = new Map<string, Socket>();
+  readonly #sockets = new Map<string, Accepted>();
   readonly #evicted = new WeakSet<Socket>();
   #endpoint: Endpoint;
+  /** Fingerprint of the leaf that new connections are shown. */
+  #servedLeaf = "";
 
   constructor(options: TlsServerOptions, modules: Modules) {
     const { clock, logger, limits = DEFAULT_LIMITS } = options;
@@ -203,13 +211,14 @@ class TlsServer implements TlsListener {
   close(): Promise<void> {
     return new Promise((resolve) => {
       this.#server.close(() => resolve());
-      for (const socket of this.#sockets.values()) socket.destroy();
+      for (const { socket } of this.#sockets.values()) socket.destroy();
     });
   }
 
   /** What `setSecureContext` replaces; what it is not given, it forgets (T6). */
   #contextOf(credentials: ServerCredentials) {
-    checkServerCredentials(credentials, this.#modules.crypto);
+    const { crypto } = this.#modules;
+    this.#servedLeaf = checkServerCredentials(credentials, crypto);
     return {
       cert: credentials.chainPem,
       key: credentials.keyPem,
@@ -241,7 +250,8 @@ class TlsServer implements TlsListener {
     }
     if (arrival.evicted) this.#evict(arrival.evicted);
     const key = keyOf(socket);
-    this.#sockets.set(key, socket);
+    // The runtime fixes here what the handshake will show, not when it does
+    this.#sockets.set(key, { socket, servedLeaf: this.#servedLeaf });
     socket.once("close", () => {
       this.#limits.leave(socket);
       this.#sockets.delete(key);
@@ -279,9 +289,12 @@ class TlsServer implements TlsListener {
 
   #accept(tls: TLSSocket, facts: PeerFacts): void {
     const { accept, clock, logger, settled } = this.#options;
-    const socket = this.#sockets.get(keyOf(tls));
+    const { socket, servedLeaf } = this.#sockets.get(keyOf(tls)) ?? {};
     const admitted = () => socket && this.#limits.admit(socket);
-    const connection = new NodeConnection(tls, { facts, clock, admitted });
+    const connection = new NodeConnection(tls, {
+      facts: { ...facts, ...(servedLeaf !== undefined && { servedLeaf }) },
+      ...{ clock, admitted },
+    });
     settled?.("node");
     try {
       accept(connection);

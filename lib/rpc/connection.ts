@@ -21,6 +21,11 @@ export interface PeerFacts {
   readonly resumed: boolean;
   /** DER as the peer really sent it, leaf first; empty when it sent none. */
   readonly presented: readonly Bytes[];
+  /**
+   * Fingerprint of the leaf that a server showed it in this handshake, which is
+   * not the newest where that one came meanwhile; absent: not known.
+   */
+  readonly servedLeaf?: string;
 }
 
 /** What happens on a connection. */

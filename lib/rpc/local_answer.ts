@@ -2,7 +2,10 @@ import { type Bytes, fromUtf8 } from "../base/bytes.ts";
 import { SwarmdError } from "../base/errors.ts";
 import { errorBody, httpStatus } from "./status.ts";
 
-/** A request of an operator on this machine. */
+/**
+ * A request of the operator of this machine; of anybody, where it comes over TLS
+ * (`RemoteRequest` of the manager), with GET alone.
+ */
 export interface LocalRequest {
   readonly method: string;
   /** Normalised, beginning with `/`, without the query. */

@@ -51,7 +51,7 @@ export const METHODS = {
     kind: "request",
   },
   "recover": {
-    params: schema.renewParams,
+    params: schema.recoverParams,
     result: schema.joinResult,
     callers: ["recovering"],
     carriage: "connection",
@@ -121,6 +121,10 @@ export const PUSHES = {
   "move": { params: schema.moveParams, carriage: "connection" },
   "close": { params: schema.closeParams, carriage: "connection" },
   "cluster.managers": { params: schema.managersParams, carriage: "session" },
+  "cluster.void-managers": {
+    params: schema.voidManagersParams,
+    carriage: "session",
+  },
   "ca.bundle": { params: schema.bundleParams, carriage: "session" },
   "node.rehearse-now": { params: schema.rehearsalParams, carriage: "session" },
   "node.renew-now": { params: schema.renewNowParams, carriage: "session" },

@@ -1,4 +1,6 @@
 import * as z from "zod/mini";
+import { PROBLEM_REGEXP } from "../cluster/problem.ts";
+import { MAX_VOID_MANAGERS } from "../cluster/void_managers.ts";
 
 /** Longest text that a peer may put into a description. */
 const MAX_TEXT = 256;
@@ -102,6 +104,13 @@ export const joinParams = z.object({
 /** Asks for the next certificate of the calling node. */
 export const renewParams = z.object({ csr: base64(8 * 1024) });
 
+/** The same, of a node whose certificate is good for nothing else. */
+export const recoverParams = z.object({
+  csr: base64(8 * 1024),
+  /** Clock of the node, in milliseconds. */
+  now: z.optional(z.number()),
+});
+
 /** An issued certificate. */
 export const issuedResult = z.object({
   node: id,
@@ -129,7 +138,7 @@ export const pendingResult = z.object({
 /** Answer to `join` and to `recover`. */
 export const joinResult = z.union([pendingResult, issuedResult]);
 
-/** What a node registers at the start of a session. */
+/** What a node registers at the start of a session, and when it changes. */
 export const registerParams = z.object({
   ...descriptionSchema.shape,
   /** Issuer of its own certificate, as it sees it. */
@@ -138,6 +147,8 @@ export const registerParams = z.object({
   trustRoot: digest,
   /** Its own clock, in milliseconds. */
   now: z.number(),
+  /** Why its last renewal failed; absent: it did not, or is not told. */
+  problem: z.optional(z.string().check(z.regex(PROBLEM_REGEXP))),
 });
 
 /** A beat of the worker; the manager's answer is of the same name. */
@@ -161,6 +172,16 @@ export const closeParams = z.object({
 
 /** The managers' addresses. */
 export const managersParams = z.object({ addresses: texts(64) });
+
+/** Managers' certificates that stand for no manager any more. */
+export const voidManagersParams = z.object({
+  certificates: z.array(z.object({
+    /** SHA-256 of the DER, lower-case hex. */
+    fingerprint: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+    /** Its own end, in milliseconds. */
+    until: count,
+  })).check(z.maxLength(MAX_VOID_MANAGERS)),
+});
 
 /** What a node is to trust from now on. */
 export const bundleParams = z.object({
@@ -239,6 +260,8 @@ export type PendingResult = z.infer<typeof pendingResult>;
 export type JoinResult = z.infer<typeof joinResult>;
 /** What a node is to trust. */
 export type BundleParams = z.infer<typeof bundleParams>;
+/** Managers' certificates that are void. */
+export type VoidManagersParams = z.infer<typeof voidManagersParams>;
 /** Parameters of `node.register`. */
 export type RegisterParams = z.infer<typeof registerParams>;
 /** Parameters of `drill.number`. */

@@ -70,6 +70,18 @@ const ANSWERS: Readonly<Record<string, unknown>> = {
   "POST /v1/nodes/accept": { id: APPLICANT.id, state: "accepted" },
   "POST /v1/nodes/reject": { id: APPLICANT.id, state: "rejected" },
   "POST /v1/cluster/update": CLUSTER,
+  "POST /v1/clock/accept": {
+    now: "2026-01-01T12:00:00Z",
+    expected: "2026-04-01T12:00:00Z",
+  },
+  "POST /v1/nodes/accept-newer": {
+    accepted: ["b".repeat(25)],
+    left: [{
+      id: APPLICANT.id,
+      fingerprint: APPLICANT.fingerprint,
+      why: "2 keys wait to be this node",
+    }],
+  },
 };
 
 /** A command, what it asks for, and what it tells people. */
@@ -92,6 +104,23 @@ const SETTINGS = [
 ];
 
 const CASES: readonly Case[] = [
+  [
+    "clock accept",
+    "POST /v1/clock/accept",
+    {},
+    [
+      "It is 2026-01-01T12:00:00Z from now on; 2026-04-01T12:00:00Z was expected",
+    ],
+  ],
+  [
+    "node accept --newer-than-store",
+    "POST /v1/nodes/accept-newer",
+    {},
+    [
+      "bbbbbbbbbbbbbbbbbbbbbbbbb is accepted",
+      "aaaaaaaaaaaaaaaaaaaaaaaaa is left over, key 0123456789abcdef: 2 keys wait to be this node",
+    ],
+  ],
   [
     "token create --role worker --ttl 1d --uses 2 --name edge-7",
     "POST /v1/tokens/create",

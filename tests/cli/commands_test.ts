@@ -96,6 +96,7 @@ const CONTRACT: Readonly<Record<string, readonly string[]>> = {
   "token rotate": ["quiet", "state-dir", "json", "log-level", "log-format"],
   "token disable": ["state-dir", "json", "log-level", "log-format"],
   "token revoke": ["state-dir", "json", "log-level", "log-format"],
+  "clock accept": ["state-dir", "json", "log-level", "log-format"],
   "cluster show": ["state-dir", "json", "log-level", "log-format"],
   "cluster update": [
     "require-approval",

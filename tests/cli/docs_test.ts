@@ -52,10 +52,10 @@ async function documents(): Promise<[name: string, text: string][]> {
 
 /** The lines of blocks for a shell that run the program, without redirections. */
 function commandLines(text: string): string[] {
-  const blocks = text.matchAll(/^```(?:sh|bash|console)\n(.*?)^```/gms);
+  const blocks = text.matchAll(/^ *```(?:sh|bash|console)\n(.*?)^ *```/gms);
   return [...blocks].flatMap(([, block = ""]) =>
     block.replaceAll(/\\\n\s*/g, "").split("\n")
-      .map((line) => /^(?:[$#] )?swarmd (.*)$/.exec(line)?.[1] ?? "")
+      .map((line) => /^ *(?:[$#] )?swarmd (.*)$/.exec(line)?.[1] ?? "")
       .map((line) => line.replace(/ (?:>|\||&|#|2>).*$/, ""))
       .filter((line) => line !== "")
   );

@@ -3,10 +3,9 @@ import { SwarmdError } from "../../lib/base/errors.ts";
 import type {
   CaSummary,
   ManagerStatus,
-  NodeDetail,
-  NodeSummary,
   WorkerStatus,
 } from "../../lib/cluster/local_api.ts";
+import type { NodeDetail, NodeSummary } from "../../lib/cluster/local_nodes.ts";
 import { FakeDaemon } from "./fake_daemon.ts";
 import { runLine } from "./fake_host.ts";
 
@@ -29,6 +28,13 @@ const MANAGER: NodeSummary = {
   trustRoot: "sha256:aa",
   lastSeen: "2026-01-01T12:00:00.000Z",
 };
+const DETAIL = {
+  ...CERTIFICATE,
+  keyFingerprint256: "cd".repeat(32),
+  issuerKeyId: "0a0b",
+  role: "worker",
+  issuedAt: "2026-01-01T11:00:00.000Z",
+} as const;
 const WORKER: NodeDetail = {
   ...MANAGER,
   id: "1".repeat(25),
@@ -40,8 +46,11 @@ const WORKER: NodeDetail = {
   os: "linux",
   arch: "x86_64",
   createdAt: "2025-12-31T12:00:00.000Z",
-  pending: CERTIFICATE,
-  previous: { ...CERTIFICATE, until: "2026-01-01T12:05:00.000Z" },
+  admission: "active",
+  admitted: { by: "token", token: "t1" },
+  trusts: null,
+  recoveries: [],
+  certificate: DETAIL,
 };
 const FRESH: NodeSummary = {
   ...MANAGER,
@@ -116,29 +125,6 @@ const HUMAN: readonly [line: string, stdout: string][] = [
       "0000000000000000000000000  m1             manager  ready    now        in 10d   -",
       "1111111111111111111111111  evil\\u001b[2J  worker   down     1m30s ago  in 10d   -1m30s",
       "2222222222222222222222222  -              worker   joining  never      in 10d   -",
-    ),
-  ],
-  [
-    "node inspect 1111",
-    text(
-      "id           1111111111111111111111111",
-      "hostname     evil\\u001b[2J",
-      "role         worker",
-      "status       down",
-      "address      10.0.0.5:2377",
-      "platform     linux x86_64",
-      "version      0.1.0",
-      "created      2025-12-31T12:00:00Z (1d ago)",
-      "last seen    2026-01-01T11:58:30Z (1m30s ago)",
-      "clock        1m30s behind the manager's",
-      "trust root   sha256:aa",
-      "serial       4f2c",
-      "issuer       CN=swarm-ca",
-      "not before   2026-01-01T10:00:00Z (2h ago)",
-      "not after    2026-01-11T12:00:00Z (in 10d)",
-      `fingerprint  ${"ab".repeat(32)}`,
-      "pending      4f2c",
-      "previous     4f2c, accepted until 2026-01-01T12:05:00Z (in 5m)",
     ),
   ],
   [

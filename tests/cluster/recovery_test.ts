@@ -26,7 +26,8 @@ const WINDOW = 30 * DAY;
 function peer(change: Partial<RecoveringPeer> = {}): RecoveringPeer {
   return {
     ...{ kind: "recovering", nodeId: NODE_ID, reason: "expired", message: "m" },
-    ...{ fingerprint: "print current", notBefore: 0, issuerKeyId: ISSUER },
+    ...{ fingerprint: "print current", serial: "01", notBefore: 0 },
+    issuerKeyId: ISSUER,
     ...change,
   };
 }

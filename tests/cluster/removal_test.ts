@@ -23,6 +23,7 @@ function withAll() {
   });
 }
 
+// W21: every certificate that a record holds is denied, to its own end.
 Deno.test("removeNode() denies all of a node's certificates and remembers its keys", async () => {
   const store = new StoreDisk().open();
   await store.update((tx) => tx.put("node", NODE_ID, withAll()));

@@ -29,6 +29,7 @@ async function change(
   }
 }
 
+// W28: what is not given stays as it is.
 Deno.test("changeSettings() changes what is given, within bounds", async () => {
   const cases: [boolean, SettingChanges, string][] = [
     [false, { requireApproval: true }, `true ${90 * DAY}`],

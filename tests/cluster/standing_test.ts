@@ -61,6 +61,18 @@ Deno.test("changeStanding() does what the operator may, once, with an entry", as
   }
 });
 
+Deno.test("changeStanding() ends what is known of a conflict with it", async () => {
+  for (const change of ["accept", "suspend"] as const) {
+    const store = new StoreDisk().open();
+    const conflict = { at: NOW, addresses: ["10.0.0.1", "10.0.0.2"] };
+    const fought = node({ admission: "conflict", conflict });
+    await store.update((tx) => tx.put("node", NODE_ID, fought));
+    const order = { nodeId: NODE_ID, change, now: NOW, by: "operator" };
+    const after = await store.update((tx) => changeStanding(tx, order));
+    assertEquals("conflict" in after, false, change);
+  }
+});
+
 Deno.test("changeStanding() finds no node that is not there", async () => {
   const store = new StoreDisk().open();
   const order = { nodeId: "x", change: "suspend", now: NOW, by: "o" } as const;

@@ -1,8 +1,10 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { utf8 } from "../../lib/base/bytes.ts";
 import { DAY, HOUR, MINUTE } from "../../lib/base/time.ts";
+import type { Applicant } from "../../lib/cluster/applicant.ts";
+import { deny } from "../../lib/cluster/denylist.ts";
 import { turn } from "../fakes/clock.ts";
-import { House } from "./house.ts";
+import { House, NOW } from "./house.ts";
 import { Running } from "./running.ts";
 
 type Fields = Record<string, unknown>;
@@ -233,6 +235,69 @@ Deno.test("accept lets a node go on that was in conflict", async () => {
   const spki = house.node(id).certificates.current?.spki ?? "";
   assertEquals(await accept(spki), { id, state: "accepted" });
   assertEquals(house.node(id).admission, "active");
+});
+
+/** Somebody who showed a certificate, and waits to recover. */
+function recovering(
+  nodeId: string,
+  { name, notBefore }: { readonly name: string; readonly notBefore: number },
+): Applicant {
+  return {
+    ...{ spki: name.repeat(32), nodeId, role: "worker", kind: "recover" },
+    ...{ address: "", why: "w", at: NOW, reason: "newer-than-store" },
+    shown: {
+      ...{ fingerprint: `print ${name}`, serial: name, notBefore },
+      issuerKeyId: "issuer",
+    },
+  };
+}
+
+Deno.test("accept-newer lets in who shows a newer certificate, and lists all others who wait to recover", async () => {
+  await using operated = await Operated.start();
+  const { house } = operated;
+  const [a, b, c, d, e] = await Promise.all(
+    Array.from({ length: 5 }, async () => (await house.addSeenNode()).id),
+  );
+  assert(a && b && c && d && e);
+  const { shown: _, ...old } = recovering(e, {
+    name: "e1",
+    notBefore: NOW + DAY,
+  });
+  const applicants = [
+    recovering(a, { name: "a1", notBefore: NOW + DAY }),
+    // The store knows by now of a certificate that is newer than this one.
+    recovering(b, { name: "b1", notBefore: NOW - 2 * HOUR }),
+    // The clock was set back between the two: this one was replaced.
+    recovering(c, { name: "c1", notBefore: NOW + DAY }),
+    recovering(d, { name: "d1", notBefore: NOW + DAY }),
+    recovering(d, { name: "d2", notBefore: NOW + 2 * DAY }),
+    // Written by a version that did not note what was shown.
+    old,
+  ];
+  await house.store.update((tx) => {
+    for (const each of applicants) tx.put("applicant", each.spki, each);
+    deny(tx, {
+      ...{ issuerKeyId: "issuer", serial: "c1", nodeId: c },
+      ...{ reason: "superseded", notAfter: NOW + 90 * DAY, deniedAt: NOW },
+    });
+  });
+  const { accepted, left } = await operated.post("nodes/accept-newer", {});
+  assertEquals(accepted, [a]);
+  const lines = (left as Fields[]).map(({ id, fingerprint, why }) =>
+    `${id} ${String(fingerprint).slice(0, 2)} ${why}`
+  );
+  assertEquals(lines, [
+    `${b} b1 its certificate was replaced`,
+    `${c} c1 its certificate was replaced`,
+    `${d} d1 2 keys wait to be this node`,
+    `${d} d2 2 keys wait to be this node`,
+    `${e} e1 its certificate is none that a restored store has lost`,
+  ]);
+  const fingerprint = "d2d2d2d2";
+  assertEquals(
+    (await operated.post("nodes/accept", { id: d, fingerprint }))["state"],
+    "accepted",
+  );
 });
 
 Deno.test("cluster update counts for the next certificate, and cluster show tells", async () => {

@@ -1,6 +1,7 @@
 import {
   assert,
   assertEquals,
+  assertMatch,
   assertNotEquals,
   assertRejects,
 } from "@std/assert";
@@ -80,6 +81,30 @@ async function finishWithDeaths(locker: Locker): Promise<void> {
   }
   throw new Error("It does not finish");
 }
+
+Deno.test("ClusterKeys.finish() goes on in the same process after any write that failed, and says what is not done until then", async () => {
+  for (const [name, [before, change]] of Object.entries(CHANGES)) {
+    const whole = await prepared(before);
+    await change(whole, await whole.start());
+    const { writes } = whole;
+    for (let from = 0; from < writes; from++) {
+      const locker = await prepared(before);
+      const running = await locker.start();
+      const { keys, things } = running;
+      locker.failures = { from, left: 2 };
+      await assertRejects(() => change(locker, running), SwarmdError);
+      assert(keys.unfinished, `${name} ${from}`);
+      const [, again] = await Promise.allSettled([
+        keys.finish(things),
+        keys.finish(things),
+      ]);
+      assertEquals(again.status, "fulfilled");
+      assertEquals(keys.unfinished, undefined);
+      locker.assertTidy();
+      await locker.assertWhole();
+    }
+  }
+});
 
 Deno.test("ClusterKeys.finish() changes nothing where all is done", async () => {
   const locker = await prepared([lock]);
@@ -172,6 +197,9 @@ Deno.test("ClusterKeys keeps an older key while something is sealed under it tha
   });
   await lock(locker, running);
   assertEquals([...keys.ring.keys()].sort(), [1, 2]);
+  assertMatch(keys.unfinished ?? "", /older cluster key/);
+  await keys.finish(running.things);
+  assertMatch(keys.unfinished ?? "", /older cluster key/);
   assertEquals(locker.file.split("\n").length, 3);
   const next = await keys.offer();
   const error = await assertRejects(

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertFalse } from "@std/assert";
-import { DAY, MINUTE } from "../../lib/base/time.ts";
+import { DAY, MINUTE, SECOND } from "../../lib/base/time.ts";
 import { turn } from "../fakes/clock.ts";
 import { codeOf, newSession } from "./caller.ts";
 import { House } from "./house.ts";
@@ -123,6 +123,7 @@ Deno.test("Frontdesk tells a node why its certificate is none any more", async (
   }
 });
 
+// W2: whoever is removed is cut off, however it is connected.
 Deno.test("Frontdesk cuts every connection of a node that is frozen or removed, and no other", async () => {
   const cases = [
     ["suspended", (h: House, id: string) => h.change(id, FROZEN.suspended)],
@@ -177,6 +178,7 @@ Deno.test("Frontdesk gives no session to a node whose record changes while it is
   }
 });
 
+// W1: a demoted manager may at once do no more than a worker.
 Deno.test("Frontdesk judges a demoted manager's open connection at once", async () => {
   const house = await House.open();
   const { node, caller } = await present(house, await house.addNode("manager"));
@@ -193,6 +195,7 @@ Deno.test("Frontdesk judges a demoted manager's open connection at once", async 
   assertEquals(held?.connection?.nodePeer?.role, "worker");
 });
 
+// W22: a connection does not outlive its certificate.
 Deno.test("Frontdesk closes a connection whose certificate has ended", async () => {
   const { house, caller } = await opened({ leafLifeMs: 10_000 });
   await house.clock.advance(9_999);
@@ -250,4 +253,43 @@ Deno.test("Frontdesk ends a session that is resumed from a number that cannot be
   assertEquals(house.desk.sessions.of(node.id), undefined);
   assert(caller.closed);
   await present(house, node);
+});
+
+Deno.test("Frontdesk forgets a connection whose node greeted again, and was none any more", async () => {
+  const house = await House.open();
+  const node = await house.addSeenNode();
+  await house.clock.advance(90 * DAY - SECOND);
+  const caller = house.connect(node.chain);
+  await caller.hello();
+  assertEquals(house.desk.connections, 1);
+  await house.clock.advance(2 * SECOND);
+  const again = await caller.hello();
+  assert(again && "result" in again, Deno.inspect(again));
+  caller.pipe.cut();
+  await turn();
+  assertEquals(house.desk.connections, 0);
+});
+
+Deno.test("Frontdesk keeps what a node trusts only if the cluster knows it, and writes only changes", async () => {
+  const house = await House.open();
+  const node = await house.addSeenNode();
+  const greets = async (bundle: string) => {
+    const caller = house.connect(node.chain);
+    const wanted = newSession(house.newId());
+    const answer = await caller.hello(wanted, { bundle });
+    assert(answer && "result" in answer, Deno.inspect(answer));
+    return house.node(node.id).trusts;
+  };
+  const ours = house.cluster.root.facts?.bundle ?? "";
+  const { commits } = house.disk;
+  for (let i = 0; i < 10; i++) {
+    const made = `sha256:${i.toString().repeat(64)}`;
+    assertEquals(await greets(made), undefined);
+  }
+  assertEquals(house.disk.commits, commits);
+  for (let i = 0; i < 3; i++) assertEquals(await greets(ours), ours);
+  assertEquals(house.disk.commits, commits + 1);
+  // It trusts something else now: what it said before is not true any more.
+  assertEquals(await greets(`sha256:${"ab".repeat(32)}`), undefined);
+  assertEquals(house.disk.commits, commits + 2);
 });

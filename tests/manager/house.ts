@@ -8,6 +8,7 @@ import { promotePending } from "../../lib/cluster/node.ts";
 import { CLUSTER, type Store } from "../../lib/cluster/store.ts";
 import { Authorities, type Authority } from "../../lib/manager/authorities.ts";
 import { makeCluster } from "../../lib/manager/bootstrap.ts";
+import type { ClockGuard } from "../../lib/manager/clock_guard.ts";
 import { DrillDesk } from "../../lib/manager/drill_desk.ts";
 import { Frontdesk } from "../../lib/manager/frontdesk.ts";
 import { Gatekeeper } from "../../lib/manager/gatekeeper.ts";
@@ -94,6 +95,11 @@ export class House {
   gatekeeper!: Gatekeeper;
   desk!: Frontdesk;
   heads!: AuditHeads;
+  /** Replaced by tests of a clock in doubt. */
+  clockGuard: Pick<ClockGuard, "refuse" | "witness"> = {
+    refuse() {},
+    witness() {},
+  };
 
   /** See the static method. */
   constructor({ label = "house", clock }: HouseOptions) {

@@ -31,7 +31,12 @@ function nodePeer(
 const message = "m";
 
 function recovering(reason: RecoverableReason): Peer {
-  const certificate = { fingerprint: "p", notBefore: 1, issuerKeyId: "" };
+  const certificate = {
+    fingerprint: "p",
+    serial: "1",
+    notBefore: 1,
+    issuerKeyId: "",
+  };
   const node = { nodeId: "n", reason, message };
   return { kind: "recovering", ...node, ...certificate };
 }

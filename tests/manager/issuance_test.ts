@@ -1,6 +1,10 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { DAY, MINUTE } from "../../lib/base/time.ts";
-import { type ErrorCode, SwarmdError } from "../../lib/base/errors.ts";
+import {
+  describeError,
+  type ErrorCode,
+  SwarmdError,
+} from "../../lib/base/errors.ts";
 import { createCsr } from "../../lib/pki/csr.ts";
 import { turn } from "../fakes/clock.ts";
 import { House, NOW } from "./house.ts";
@@ -97,6 +101,21 @@ Deno.test("Issuance goes on after a request of the same key that failed", async 
   await waiting;
   assertEquals(state.signed, 2);
   assertEquals(house.nodes.length, 2);
+});
+
+Deno.test("Issuance tells peers nothing that an authority said", async () => {
+  for (const code of ["signer-unavailable", "csr-refused"] as const) {
+    const { house, state } = await counting();
+    const gate = Promise.withResolvers<void>();
+    state.gate = gate.promise;
+    const failing = house.join(await house.crypto.generateKey());
+    await turn();
+    gate.reject(new SwarmdError(code, "Cannot sign: details"));
+    const error = await assertRefused(failing, code);
+    assertMatch(error.message, /^Cannot issue a certificate: the authority /);
+    assert(!error.message.includes("details"));
+    assert(describeError(error).includes("details"));
+  }
 });
 
 Deno.test("Issuance.join() refuses by what is known of the key", async () => {

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { SECOND } from "../../lib/base/time.ts";
+import { toBase64 } from "../../lib/base/bytes.ts";
+import { DAY, HOUR, SECOND } from "../../lib/base/time.ts";
+import { removeNode } from "../../lib/cluster/removal.ts";
 import { formatDigest, rootDigest } from "../../lib/pki/root_digest.ts";
-import { turn } from "../fakes/clock.ts";
 import { newSession } from "./caller.ts";
 import { House, NOW } from "./house.ts";
 import { Running } from "./running.ts";
@@ -12,6 +13,15 @@ async function ask(running: Running, path: string): Promise<Fields> {
   const { status, body } = await running.get(path);
   assertEquals(status, 200, path);
   return body as Fields;
+}
+
+function registration(house: House, { skewMs = 0 } = {}): Fields {
+  return {
+    ...{ hostname: "edge", os: "linux", arch: "arm64", version: "2" },
+    issuer: "CN=swarm-ca",
+    trustRoot: `sha256:${"ab".repeat(32)}`,
+    now: house.clock.now() + skewMs,
+  };
 }
 
 async function missing(running: Running, path: string): Promise<void> {
@@ -31,20 +41,7 @@ Deno.test("ManagerApi shows a node from its join to its end", async () => {
   assertEquals(joining["trustRoot"], "");
   const caller = running.connect(node.chain);
   await caller.hello(newSession(house.newId()));
-  caller.send({
-    n: 1,
-    method: "node.register",
-    params: {
-      hostname: "edge",
-      os: "linux",
-      arch: "arm64",
-      version: "2",
-      issuer: "CN=swarm-ca",
-      trustRoot: `sha256:${"ab".repeat(32)}`,
-      now: house.clock.now() - 1_234,
-    },
-  });
-  await turn();
+  await caller.tell("node.register", registration(house, { skewMs: -1_234 }));
   const { pending: _, ...current } = house.node(node.id).certificates;
   const ready = await show();
   assertEquals(ready, {
@@ -60,6 +57,11 @@ Deno.test("ManagerApi shows a node from its join to its end", async () => {
       notAfter: "2026-04-01T00:00:00.000Z",
       issuer: current.current?.issuer,
       fingerprint256: current.current?.fingerprint,
+      keyFingerprint256: current.current?.spki,
+      issuerKeyId: current.current?.issuerKeyId,
+      role: "worker",
+      issuedAt: "2026-01-01T00:00:00.000Z",
+      chain: node.chain.map(toBase64),
     },
     trustRoot: `sha256:${"ab".repeat(32)}`,
     lastSeen: "2026-01-01T00:00:00.000Z",
@@ -67,6 +69,11 @@ Deno.test("ManagerApi shows a node from its join to its end", async () => {
     os: "linux",
     arch: "arm64",
     createdAt: "2026-01-01T00:00:00.000Z",
+    firstSeen: "2026-01-01T00:00:00.000Z",
+    admission: "active",
+    admitted: { by: "token", token: house.cluster.tokens.worker.id },
+    trusts: null,
+    recoveries: [],
   });
   await house.clock.advance(17 * SECOND);
   assertEquals((await show())["status"], "down");
@@ -93,6 +100,87 @@ Deno.test("ManagerApi shows what is pending, and what is still accepted", async 
   const previous = next["previous"] as Fields;
   assertEquals(previous["until"], "2026-01-01T00:05:01.000Z");
 });
+
+Deno.test("ManagerApi shows the whole record of a node, and the same for each of its certificates", async () => {
+  const house = await House.open();
+  await using running = await Running.start(house);
+  const node = await house.addSeenNode();
+  await house.renew(node);
+  await house.seen(node.id);
+  await house.renew(node);
+  const conflict = { at: NOW + HOUR, addresses: ["10.0.0.2", "10.0.0.1"] };
+  await house.change(node.id, {
+    ...{ admission: "conflict", conflict, approved: true },
+    ...{ recoveries: [NOW, NOW + DAY], trusts: `sha256:${"cd".repeat(32)}` },
+  });
+  const shown = await ask(running, `/v1/nodes/${node.id}`);
+  assertEquals(shown["conflict"], {
+    since: "2026-01-01T01:00:00.000Z",
+    addresses: ["10.0.0.2", "10.0.0.1"],
+  });
+  assertEquals([shown["status"], shown["admission"]], ["conflict", "conflict"]);
+  assertEquals(shown["recoveries"], [
+    "2026-01-01T00:00:00.000Z",
+    "2026-01-02T00:00:00.000Z",
+  ]);
+  assertEquals(shown["trusts"], `sha256:${"cd".repeat(32)}`);
+  assertEquals((shown["admitted"] as Fields)["approved"], true);
+  const { current, pending, previous } = house.node(node.id).certificates;
+  const records = { certificate: current, pending, previous };
+  for (const [name, record] of Object.entries(records)) {
+    const each = shown[name] as Fields;
+    assertEquals(each["keyFingerprint256"], record?.spki, name);
+    assertEquals(each["fingerprint256"], record?.fingerprint, name);
+    assertEquals(each["chain"], record?.chain, name);
+  }
+  const own = await ask(running, `/v1/nodes/${house.manager.id}`);
+  assertEquals(own["admitted"], { by: "init" });
+});
+
+Deno.test("ManagerApi shows a problem that a node tells of, and none of an older node", async () => {
+  const house = await House.open();
+  await using running = await Running.start(house);
+  const node = await house.addNode();
+  const caller = running.connect(node.chain);
+  await caller.hello(newSession(house.newId()));
+  const register = (more: Fields) =>
+    caller.tell("node.register", { ...registration(house), ...more });
+  const problem = async () =>
+    (await ask(running, `/v1/nodes/${node.id}`))["problem"];
+  await register({});
+  assertEquals(await problem(), undefined);
+  await register({ problem: "disk full" });
+  assertEquals(await problem(), "disk full");
+  for (const bad of ["", "two\nlines", "\u202e", "x".repeat(201)]) {
+    await register({ problem: bad });
+    assertEquals(await problem(), "disk full");
+  }
+  // A field that this manager does not know is ignored.
+  await register({ ofANewerVersion: true });
+  assertEquals(await problem(), undefined);
+});
+
+Deno.test("ManagerApi tells of a removed node when, by whom and why", async () => {
+  const house = await House.open();
+  await using running = await Running.start(house);
+  const { id } = await house.addSeenNode();
+  await house.store.update((tx) =>
+    removeNode(tx, { nodeId: id, by: "operator", why: "sold", now: NOW })
+  );
+  for (const path of [id, id.slice(0, 20)]) {
+    const { status, body } = await running.get(`/v1/nodes/${path}`);
+    const { error } = body as { error: Fields };
+    assertEquals([status, error["code"]], [404, "not-found"]);
+    assertEquals(error["data"], {
+      removed: { id, at: iso(NOW), by: "operator", why: "sold" },
+    });
+    assertMatch(String(error["message"]), /removed by operator .*: sold$/);
+  }
+});
+
+function iso(wallMs: number): string {
+  return new Date(wallMs).toISOString();
+}
 
 Deno.test("ManagerApi finds a node by a prefix that no other has", async () => {
   const house = await House.open();

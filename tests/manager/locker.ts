@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { SwarmdError } from "../../lib/base/errors.ts";
 import type { ClusterRecord } from "../../lib/cluster/cluster.ts";
 import { CLUSTER, type Store } from "../../lib/cluster/store.ts";
 import { makeCluster } from "../../lib/manager/bootstrap.ts";
@@ -62,6 +63,8 @@ export class Locker {
   #dieAt = Infinity;
   /** Processes that were started; only the newest writes. */
   #started = 0;
+  /** How many of the next writes fail, though the process lives on. */
+  failures: { readonly from: number; left: number } = { from: 0, left: 0 };
 
   static async make(): Promise<Locker> {
     const locker = new Locker();
@@ -95,6 +98,10 @@ export class Locker {
     const write = async (what: () => void | Promise<void>) => {
       const now = this.#writes++;
       if (process !== this.#started || now >= this.#dieAt) throw new Died();
+      if (now >= this.failures.from && this.failures.left > 0) {
+        this.failures.left--;
+        throw new SwarmdError("disk", "Cannot write: the disk is full");
+      }
       await what();
       if (now + 0.5 >= this.#dieAt) throw new Died();
     };

@@ -155,6 +155,7 @@ Deno.test("Manager forgets denied certificates within an hour of their end", asy
   assertEquals(denied.map(({ serial }) => serial), ["02"]);
 });
 
+// W10: who was let in and never came leaves nothing.
 Deno.test("Manager forgets who was let in and never came, after a day", async () => {
   const house = await House.open();
   await using running = await Running.start(house);

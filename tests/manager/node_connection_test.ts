@@ -260,6 +260,7 @@ Deno.test("NodeConnection tells a peer nothing of its own mistakes", async () =>
   assert(JSON.stringify(house.logged).includes("/secret/path"));
 });
 
+// W24: a manager proves itself for the certificate of this connection.
 Deno.test("NodeConnection proves a token for the certificate of this very connection", async () => {
   const house = await House.open();
   const before = house.serving.certificate.fingerprint;

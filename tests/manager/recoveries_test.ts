@@ -78,23 +78,32 @@ Deno.test("Recoveries lets a node wait outside the bounds, and writes that once"
   assert(resultOf(await recover(house, node, key))["chain"]);
 });
 
-Deno.test("Recoveries lets few keys wait for one node, rejected ones included", async () => {
-  const { house, node } = await opened();
+Deno.test("Recoveries lets few keys wait by one certificate, and the node's others besides", async () => {
+  const house = await House.open();
+  const copied = await house.addSeenNode();
+  const machine = await house.renew(copied);
+  await house.seen(machine.id);
+  await house.clock.advance(92 * DAY);
   await turnOff(house);
-  for (let i = 0; i < 4; i++) {
+  const ask = async (asker: TestNode) => {
     const key = await house.crypto.generateKey();
-    assert(resultOf(await recover(house, node, key))["pending"]);
-  }
+    return await recover(house, asker, key);
+  };
+  for (let i = 0; i < 4; i++) assert(resultOf(await ask(copied))["pending"]);
+  assertEquals(codeOf(await ask(copied)), "too-busy");
+  assert(resultOf(await ask(machine))["pending"]);
+  const deed = { by: "operator", now: house.clock.now() };
   const [first] = waiting(house);
   assert(first);
-  const deed = { by: "operator", now: house.clock.now() };
   await house.store.update((tx) =>
     giveWord(tx, { ...deed, applicant: first, word: "rejected" })
   );
-  const key = await house.crypto.generateKey();
-  assertEquals(codeOf(await recover(house, node, key)), "too-busy");
+  // What was rejected takes no place.
+  const asker = first.reason === "replaced" ? copied : machine;
+  assert(resultOf(await ask(asker))["pending"]);
+  assertEquals(codeOf(await ask(copied)), "too-busy");
   await house.clock.advance(DAY + SECOND);
-  assert(resultOf(await recover(house, node, key))["pending"]);
+  assert(resultOf(await ask(copied))["pending"]);
 });
 
 Deno.test("Recoveries decides again after signing: a node removed meanwhile gets nothing", async () => {

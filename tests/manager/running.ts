@@ -1,5 +1,6 @@
 import type { Bytes } from "../../lib/base/bytes.ts";
 import type { ManagerEvent } from "../../lib/manager/events.ts";
+import type { Sealing } from "../../lib/manager/housekeeping.ts";
 import { ManagerApi } from "../../lib/manager/local_api.ts";
 import { Manager } from "../../lib/manager/manager.ts";
 import type { AdvertisedAddress } from "../../lib/manager/ports.ts";
@@ -16,6 +17,7 @@ import { CALM, type House } from "./house.ts";
 export interface RunningOptions {
   readonly disk?: DiskEvents;
   readonly advertise?: readonly AdvertisedAddress[];
+  readonly sealing?: Sealing;
 }
 
 /** A whole manager, with its loops, on the fakes of a house. */
@@ -34,7 +36,7 @@ export class Running implements AsyncDisposable {
   /** See the static method. */
   constructor(house: House, options: RunningOptions) {
     this.house = house;
-    const { store, crypto, clock } = house;
+    const { store, crypto } = house;
     this.manager = new Manager({
       ports: {
         ...house,
@@ -58,9 +60,10 @@ export class Running implements AsyncDisposable {
       },
       keyRing: house.keyRing,
       event: (event) => this.events.push(event),
+      ...(options.sealing && { sealing: options.sealing }),
     });
     const { manager } = this;
-    this.api = new ManagerApi({ manager, store, crypto, clock, version: "1" });
+    this.api = new ManagerApi({ manager, store, crypto, version: "1" });
     this.ended = this.#run();
   }
 

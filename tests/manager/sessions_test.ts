@@ -165,6 +165,9 @@ Deno.test("Sessions freeze a node that two machines use, and name both", async (
   assertEquals(last.reason, "conflict");
   assert(last.closed);
   assertEquals(house.desk.sessions.of(node.id)?.connection, undefined);
+  const { conflict } = house.node(node.id);
+  assertEquals(conflict?.addresses, [hosts.b, hosts.a]);
+  assertEquals(conflict?.at, house.clock.now() - SECOND);
   const entries = await house.store.entries("audit", { after: 0, limit: 99 });
   const entry = entries.find(({ action }) => action === "conflict");
   for (const host of Object.values(hosts)) {

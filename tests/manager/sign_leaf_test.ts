@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Bytes } from "../../lib/base/bytes.ts";
-import { SwarmdError } from "../../lib/base/errors.ts";
+import { describeError, SwarmdError } from "../../lib/base/errors.ts";
 import { DAY, HOUR, SECOND } from "../../lib/base/time.ts";
 import {
   CA_CONSTRAINTS,
@@ -97,7 +97,8 @@ Deno.test("signLeaf() refuses an answer for another key", async () => {
   };
   const error = await refusal(house);
   assertEquals(error.code, "signer-unavailable");
-  assert(error.message.includes("key is another one"), error.message);
+  const text = describeError(error);
+  assert(text.includes("key is another one"), text);
 });
 
 Deno.test("signLeaf() refuses an answer that is no certificate", async () => {

@@ -1,6 +1,7 @@
 import {
   assert,
   assertEquals,
+  assertNotEquals,
   assertRejects,
   assertStringIncludes,
   assertThrows,
@@ -12,6 +13,7 @@ import { silentLogger } from "../../lib/base/logger.ts";
 import { SECOND } from "../../lib/base/time.ts";
 import { DEFAULT_LIMITS } from "../../lib/net/connection_limits.ts";
 import { systemClock } from "../../lib/net/system.ts";
+import { NODE_ALPN } from "../../lib/net/tls_errors.ts";
 import { listenTls } from "../../lib/net/tls_server.ts";
 import type { Connection } from "../../lib/rpc/connection.ts";
 import { record } from "../contracts/connection_contract.ts";
@@ -60,6 +62,34 @@ Deno.test("replace() changes what new handshakes see, and no open connection", a
   }
   for (const connection of open) connection.destroy();
   assertEquals(listening.outcomes.filter((each) => each === "failed"), []);
+});
+
+Deno.test("a connection tells which leaf its handshake showed, whatever came meanwhile", async () => {
+  await using listening = await TestServer.start(server);
+  const { port } = listening;
+  const fresh = await newLeaf(authority);
+  const raw = await Deno.connect({ hostname: "127.0.0.1", port });
+  // What connects last is accepted last: the first is in its handshake then.
+  const before = dialer.dial(listening.endpoint, client, never);
+  const shown = (await listening.accepted()).facts.servedLeaf;
+  (await before).destroy();
+  listening.listener.replace({ ...fresh, rootsPem: authority.pem });
+  const tls = await Deno.startTls(raw, {
+    ...{ hostname: "swarm-manager", caCerts: [authority.pem] },
+    alpnProtocols: [NODE_ALPN],
+  });
+  await tls.handshake();
+  assertEquals((await listening.accepted()).facts.servedLeaf, shown);
+  tls.close();
+  const after = await dialer.dial(listening.endpoint, client, never);
+  const [leaf = new Uint8Array()] = after.facts.presented;
+  const digest = await crypto.subtle.digest("SHA-256", leaf);
+  assertEquals(
+    (await listening.accepted()).facts.servedLeaf,
+    new Uint8Array(digest).toHex(),
+  );
+  assertNotEquals(new Uint8Array(digest).toHex(), shown);
+  after.destroy();
 });
 
 Deno.test("replace() keeps the old credentials when the new cannot work", async () => {
@@ -163,6 +193,7 @@ Deno.test("a handshake that takes too long is cut off", async () => {
   assertStringIncludes(listening.log.text, "TLS handshake failed");
 });
 
+// W11: what one stranger sends costs nobody else.
 Deno.test("a flood from one address is held to its rate, and no other address", async () => {
   await using listening = await TestServer.start(server, {
     limits: { ...DEFAULT_LIMITS, ratePerSecond: 200, burst: 50 },

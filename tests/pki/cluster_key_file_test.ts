@@ -19,6 +19,7 @@ Deno.test("formatClusterKeys() writes one open key as one line", async () => {
   assertEquals(text, `3:${toBase64(key(THREE))}\n`);
 });
 
+// W29: what is sealed opens again, in every form that is written.
 Deno.test("openClusterKeys() gives back what formatClusterKeys() wrote, locked or not", async () => {
   for (const unlockKey of [undefined, UNLOCK]) {
     const text = await formatClusterKeys(realCrypto, RING, unlockKey);

@@ -101,6 +101,7 @@ Deno.test("crossSign() keeps name, key and key id, and ends with its signer", as
   assertEquals(readCrossMark(next.certificate), undefined);
 });
 
+// W25: a key is known by what it is, not by the bytes of a file.
 Deno.test("crossSign() refuses what would be no use", async () => {
   const [old, next] = [await realRoot(1), await realRoot(2)];
   const narrow = await forgeCa({ extensions: [authority(0)] });

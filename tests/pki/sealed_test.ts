@@ -36,6 +36,7 @@ Deno.test("sealValue() never seals twice to the same bytes", async () => {
   assert(a.data !== b.data);
 });
 
+// W17: what is sealed is authenticated: a wrong key never seems to fit.
 Deno.test("openValue() refuses another key, name or value and names the version wanted", async () => {
   const value = await sealValue(realCrypto, {
     key: KEY,

@@ -61,7 +61,8 @@ const PEERS: readonly {
     name: `recovering: ${reason}`,
     peer: {
       ...{ kind: "recovering", nodeId: NODE, reason, message: "m" } as const,
-      ...{ fingerprint: "print", notBefore: 1, issuerKeyId: "" },
+      ...{ fingerprint: "print", serial: "1", notBefore: 1 },
+      ...{ issuerKeyId: "" },
     },
     caller: "recovering",
     denied: reason,
