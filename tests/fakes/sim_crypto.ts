@@ -23,7 +23,7 @@ const SPKI_START = fromHex(
   "3059301306072a8648ce3d020106082a8648ce3d03010703420004",
 );
 /** PKCS#8 of a P-256 key (RFC 5915 §3, without its public key) up to the number. */
-const PKCS8_START = fromHex(
+export const PKCS8_START = fromHex(
   "3041020100301306072a8648ce3d020106082a8648ce3d030107042730250201010420",
 );
 const NONCE_BYTES = 12;

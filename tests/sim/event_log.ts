@@ -10,6 +10,8 @@ export class EventLog {
   readonly #clock: VirtualClock;
   readonly #keepAll: boolean;
   #entries: string[] = [];
+  /** Reads along. */
+  reader: (what: string) => void = () => {};
 
   constructor(clock: VirtualClock, keepAll = false) {
     this.#clock = clock;
@@ -21,6 +23,7 @@ export class EventLog {
   }
 
   add(who: string, what: string): void {
+    this.reader(what);
     this.#entries.push(`${this.#clock.now} ${who} ${what}`);
     if (this.#keepAll || this.#entries.length < 2 * KEPT) return;
     this.#entries = this.#entries.slice(-KEPT);

@@ -1,5 +1,4 @@
 import type { StreamRandom } from "../fakes/stream_random.ts";
-import type { NodeRecord } from "../../lib/cluster/node.ts";
 import type { Invariants } from "./invariants.ts";
 import type { Machine } from "./machine.ts";
 import type { ManagerMachine } from "./manager_machine.ts";
@@ -33,8 +32,10 @@ export interface Fleet {
 
 /** The operator, as faults and checks see him. */
 export interface FleetOperator {
+  /** Looks after everybody, out of turn. */
+  look(): void;
   remove(nodeId: string): void;
-  admit(nodeId: string, admission: NodeRecord["admission"]): void;
+  admit(nodeId: string, admission: "active" | "suspended"): void;
   /** Why a worker needs another join, if it does. */
   reasonFor(worker: WorkerMachine): string | undefined;
   /** All machines that run with a machine's identity, itself included. */

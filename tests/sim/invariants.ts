@@ -1,4 +1,4 @@
-import { toHex } from "../../lib/base/bytes.ts";
+import { toBase64, toHex } from "../../lib/base/bytes.ts";
 import type { CertificateRecord, NodeRecord } from "../../lib/cluster/node.ts";
 import type { Change } from "../../lib/cluster/store.ts";
 import { decodePem } from "../../lib/pki/pem.ts";
@@ -18,6 +18,10 @@ export class Invariants {
   readonly #issued = new Set<string>();
   /** Node of every certificate and key that was ever accepted. */
   readonly #holders = new Map<string, string>();
+  /** Key ids of the roots that were cut off. */
+  readonly #compromised = new Set<string>();
+  /** The same roots, DER in base64. */
+  readonly #cutRoots = new Set<string>();
   /** The machine that became a node when it joined. */
   readonly #machines = new Map<string, WorkerMachine>();
 
@@ -31,6 +35,9 @@ export class Invariants {
   }
 
   committed(changes: readonly Change[]): void {
+    for (const change of changes) {
+      if (change.kind === "cluster") this.#clusterWritten(change);
+    }
     for (const change of changes) {
       if (change.kind === "audit") this.#audited(change.entry);
     }
@@ -100,6 +107,38 @@ export class Invariants {
     const record = this.records.get(this.#holders.get(fingerprint) ?? "");
     return record && certificatesOf(record)
       .find((certificate) => certificate.fingerprint === fingerprint);
+  }
+
+  /** Whether a manager has a certificate, and not as one that was replaced. */
+  isHeld(identity: StoredIdentity): boolean {
+    return this.#problemOf(identity) === undefined;
+  }
+
+  /** Key id of the issuer of a certificate that is accepted. */
+  issuerOf(fingerprint: string): string | undefined {
+    const record = this.records.get(this.#holders.get(fingerprint) ?? "");
+    return record && certificatesOf(record)
+      .find((each) => each.fingerprint === fingerprint)?.issuerKeyId;
+  }
+
+  /** Whether what lies on a machine's disk leans on a root that was cut off. */
+  isCutOff(machine: WorkerMachine): boolean {
+    const { identity } = machine.disk;
+    if (!identity || this.#cutRoots.size === 0) return false;
+    const { fingerprint } = readPems(identity);
+    if (this.#compromised.has(this.issuerOf(fingerprint) ?? "")) return true;
+    return decodePem(identity.rootsPem, "CERTIFICATE")
+      .every((der) => this.#cutRoots.has(toBase64(der)));
+  }
+
+  #clusterWritten({ before, after }: Extract<Change, { kind: "cluster" }>) {
+    const { compromised = [] } = after ?? {};
+    const more = compromised.filter((keyId) => !this.#compromised.has(keyId));
+    if (!before || more.length === 0) return;
+    for (const keyId of more) this.#compromised.add(keyId);
+    for (const root of [before.root, before.rotation?.target]) {
+      if (root) this.#cutRoots.add(root.certificate);
+    }
   }
 
   #audited(entry: { action: string; fingerprint?: string; node?: string }) {

@@ -5,6 +5,7 @@ import { makeCluster } from "../../lib/manager/bootstrap.ts";
 import { Manager } from "../../lib/manager/manager.ts";
 import type { ManagerPorts } from "../../lib/manager/ports.ts";
 import { type JoinToken, parseJoinToken } from "../../lib/pki/join_token.ts";
+import type { ServerCredentials } from "../../lib/rpc/connection.ts";
 import { localSigner } from "../../lib/signer/local.ts";
 import { StoreDisk } from "../fakes/store_disk.ts";
 import { Machine, type Surroundings } from "./machine.ts";
@@ -19,7 +20,6 @@ export const PORT = 2377;
 export interface ManagerSurroundings extends Surroundings {
   readonly heartbeatMs: number;
   readonly leafLifeMs: number;
-  readonly committed: (changes: readonly Change[]) => void;
 }
 
 /** A machine with a manager on it. */
@@ -28,6 +28,9 @@ export class ManagerMachine extends Machine {
   readonly #storeDisk = new StoreDisk();
   readonly #keyRing: ReadonlyMap<number, Bytes>;
   manager: Manager | undefined;
+  authorities: Authorities | undefined;
+  /** Is told of every transaction. */
+  committed: (changes: readonly Change[]) => void = () => {};
   /** While a process runs. */
   store: Store | undefined;
   /** Known once it has served. */
@@ -55,6 +58,7 @@ export class ManagerMachine extends Machine {
       keyRing: this.#keyRing,
       makeSigner: (authority) => localSigner(crypto, authority),
     });
+    this.authorities = authorities;
     const manager = this.#open({ ...this.#ports(process), store, authorities });
     await manager.run(process.stop.signal, async () => {
       if (process.alive) this.manager = manager;
@@ -63,8 +67,15 @@ export class ManagerMachine extends Machine {
     });
   }
 
+  /** What who connects is shown. */
+  get served(): ServerCredentials | undefined {
+    const { process } = this;
+    return process && this.around.network.served(process);
+  }
+
   protected override forget(): void {
     this.manager = undefined;
+    this.authorities = undefined;
     this.store = undefined;
   }
 
@@ -80,7 +91,7 @@ export class ManagerMachine extends Machine {
   #openStore({ disk }: SimProcess): Store {
     this.#storeDisk.before = () => disk.before("commit");
     this.#storeDisk.after = async (changes) => {
-      this.around.committed(changes);
+      this.committed(changes);
       await disk.after("commit");
     };
     return this.#storeDisk.open();

@@ -104,6 +104,14 @@ export class Network {
     return listener;
   }
 
+  /** What a process that listens shows to who connects. */
+  served(process: NetProcess): ServerCredentials | undefined {
+    for (const listener of this.#listeners.values()) {
+      if (listener.process === process) return listener.credentials;
+    }
+    return undefined;
+  }
+
   dialer(process: NetProcess): Dialer {
     return {
       dial: (endpoint, credentials, signal) =>

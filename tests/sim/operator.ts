@@ -1,17 +1,12 @@
 import { HOUR, MINUTE } from "../../lib/base/time.ts";
 import type { Life } from "../../lib/cluster/expiry.ts";
 import type { NodeRecord } from "../../lib/cluster/node.ts";
+import { DEFAULT_RECOVERY_WINDOW_MS } from "../../lib/cluster/cluster.ts";
 import { removeNode } from "../../lib/cluster/removal.ts";
-import {
-  type Change,
-  CLUSTER,
-  type Transaction,
-} from "../../lib/cluster/store.ts";
+import { changeStanding } from "../../lib/cluster/standing.ts";
+import type { Change, Transaction } from "../../lib/cluster/store.ts";
 import type { WorkerMachine } from "./worker_machine.ts";
 import type { Fleet } from "./fleet.ts";
-
-/** Part of a certificate's life before its end, in which trouble excuses that it ended. */
-const LATE_PART = 0.3;
 
 /** A change of a node's record, and when it is done. */
 interface Decision {
@@ -44,29 +39,18 @@ export class Operator {
   }
 
   /** Decides whether a node may work. */
-  admit(nodeId: string, admission: NodeRecord["admission"]): void {
+  admit(nodeId: string, admission: "active" | "suspended"): void {
     this.#decide(nodeId, {
       done: (record) => !record || record.admission === admission,
       work: (tx) => {
-        const node = tx.get("node", nodeId);
-        if (node) tx.put("node", nodeId, { ...node, admission });
+        const before = tx.get("node", nodeId)?.admission;
+        if (before === undefined) return;
+        const back = before === "conflict" ? "accept" : "resume";
+        const change = admission === "suspended" ? "suspend" : back;
+        const { now } = this.#world;
+        changeStanding(tx, { nodeId, change, now, by: "operator" });
       },
     });
-  }
-
-  /** Replaces the root of the cluster, or changes their mind about it. */
-  rotate(): void {
-    const { manager, scenario: { rotateMs }, random } = this.#world;
-    const { rotation: desk } = manager.manager ?? {};
-    if (!desk || !manager.store) return;
-    const under = manager.store.view((view) => view.get("cluster", CLUSTER))
-      ?.rotation?.phase;
-    const turnsBack = under !== undefined && under !== "returning" &&
-      random.chance(0.4);
-    const wish = { deadlineMs: rotateMs * random.uniform(), quorum: 0.5 };
-    manager.log(`operator: ${turnsBack ? "abort" : "rotate"} (${under})`);
-    const step = turnsBack ? desk.abort() : desk.start(wish);
-    step.catch((error) => manager.log(`operator: ${error}`));
   }
 
   /** A conflict is not left until the next look: its nodes ask all the while. */
@@ -89,13 +73,15 @@ export class Operator {
   /** Why a machine cannot come back by itself; undefined when it must. */
   reasonFor(worker: WorkerMachine): string | undefined {
     if (worker.spoilt !== undefined) return worker.spoilt;
+    if (this.#world.invariants.isCutOff(worker)) return "its root was cut off";
     const life = this.#lifeOf(worker);
     if (!life) return undefined;
-    const late = life.notAfter - LATE_PART * (life.notAfter - life.issuedAt);
-    const { now, manager } = this.#world;
-    const calmSince = now - Math.min(worker.calmMs, manager.calmMs);
-    if (now < life.notAfter || calmSince < late) return undefined;
-    return "its certificate ended in a time of trouble";
+    const { now } = this.#world;
+    if (now < life.notAfter) return undefined;
+    // Nothing there to resume, and perhaps a token of long ago.
+    if (worker.command === "join") return "its unit file says `join`";
+    const late = life.notAfter + DEFAULT_RECOVERY_WINDOW_MS;
+    return now < late ? undefined : "its certificate ended long ago";
   }
 
   /** Of what it runs with, which may be older than what its bad disk holds. */
@@ -107,10 +93,11 @@ export class Operator {
 
   #lookAfter(worker: WorkerMachine): void {
     const world = this.#world;
-    // What cannot come back by itself is seen soon.
-    const patienceMs = worker.spoilt === undefined
+    // What cannot come back by itself is seen soon: also what is started again
+    // and again, each time a few minutes before the look.
+    const patienceMs = this.reasonFor(worker) === undefined
       ? world.patienceMs
-      : Math.min(world.patienceMs, HOUR);
+      : Math.min(world.patienceMs, 2 * MINUTE);
     if (worker.calmMs < patienceMs || !world.manager.manager) return;
     const record = world.invariants.records.get(worker.nodeId ?? "");
     if (record?.admission === "conflict") return this.#settle(worker, record);
@@ -126,6 +113,7 @@ export class Operator {
     worker.log(`operator: ${reason}, so it joins again`);
     if (worker.spoilt !== undefined) worker.disk.wipe();
     worker.command = "join";
+    worker.token = undefined;
     worker.mayDieAgain();
     worker.crash("by the operator");
   }

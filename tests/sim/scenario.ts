@@ -23,6 +23,8 @@ export interface Scenario {
   readonly managerLongMs: number;
   /** How long machines sleep at most. */
   readonly sleepMs: number;
+  /** How long they lie in a drawer at most. */
+  readonly awayMs: number;
   /** How often the operator thinks of the root, on average. */
   readonly rotateMs: number;
   /** Longest pause before a process that ended by itself is started again. */
@@ -46,6 +48,7 @@ export const YEAR: Scenario = {
   longMs: 3 * HOUR,
   managerLongMs: 10 * MINUTE,
   sleepMs: 40 * DAY,
+  awayMs: 150 * DAY,
   rotateMs: 60 * DAY,
   maxRestartMs: 2 * HOUR,
 };
@@ -65,6 +68,7 @@ export const DAY_AT_WORK: Scenario = {
   longMs: 20 * MINUTE,
   managerLongMs: 2 * MINUTE,
   sleepMs: 2 * HOUR,
+  awayMs: 10 * HOUR,
   rotateMs: 4 * HOUR,
   maxRestartMs: 10 * MINUTE,
 };

@@ -12,6 +12,7 @@ export const WORKER_FAULTS: readonly Fault<WorkerMachine>[] = [
   { name: "connection swallowed", weight: 3, begin: swallowConnection },
   { name: "answer lost", weight: 6, begin: loseAnswer },
   { name: "asleep", weight: 3, begin: sleep },
+  { name: "put away", weight: 1, begin: putAway },
   { name: "clock step", weight: 4, begin: stepClock(STEPS) },
   { name: "disk flaky", weight: 2, begin: spoilWrites },
   { name: "disk set back", weight: 1, begin: setDiskBack },
@@ -51,6 +52,17 @@ function sleep(machine: WorkerMachine, faults: FaultTools): void {
   });
 }
 
+/** In a drawer, where it misses whatever the fleet goes through. */
+function putAway(machine: WorkerMachine, faults: FaultTools): void {
+  const { awayMs } = faults.world.scenario;
+  machine.losePower();
+  faults.lasting(machine, {
+    name: "off",
+    forMs: faults.duration(awayMs / 10, awayMs),
+    over: () => machine.start(),
+  });
+}
+
 /** Writes happen, and fail. */
 function spoilWrites(machine: WorkerMachine, faults: FaultTools): void {
   machine.diskFlaky = true;
@@ -83,6 +95,7 @@ function cloneDisk(machine: WorkerMachine, faults: FaultTools): void {
   const exact = random.chance(0.5);
   const clone = world.addWorker(exact ? machine.binding : undefined);
   clone.disk.restore(machine.disk.image);
+  clone.token = machine.token;
   clone.command = random.pick(["run", "join"]);
   clone.spoilt = `a clone of ${machine.name}`;
   if (exact) machine.spoilt = `cloned as ${clone.name}`;

@@ -25,6 +25,8 @@ export class WorkerMachine extends Machine {
   readonly binding: string;
   /** What its unit file says. */
   command: "join" | "run" = "join";
+  /** The one that its unit file says, since it joined with it. */
+  token: JoinToken | undefined;
   /** Node that it became at its last join. */
   nodeId: string | undefined;
   worker: Worker | undefined;
@@ -58,13 +60,14 @@ export class WorkerMachine extends Machine {
   }
 
   protected override async run(process: SimProcess): Promise<void> {
-    const { managers, token, numbers, numbersMs } = this.around;
+    const { managers, numbers, numbersMs } = this.around;
     const ports = this.#ports(process);
     const { signal } = process.stop;
     const options = await startWorker(ports, {
       stateDir: this.name,
       signal,
-      ...(this.command === "join" && { join: { token: token(), managers } }),
+      ...(this.command === "join" &&
+        { join: { token: this.#currentToken(), managers } }),
     });
     const { clock } = ports;
     const drill = new SimApp({ clock, numbers, periodMs: numbersMs });
@@ -81,6 +84,12 @@ export class WorkerMachine extends Machine {
 
   protected override wrote(what: string): void {
     this.around.wrote(this, what);
+  }
+
+  /** Nobody changes a unit file that has done its work. */
+  #currentToken(): JoinToken {
+    if (!this.disk.identity) this.token = undefined;
+    return this.token ??= this.around.token();
   }
 
   #ports(process: SimProcess): WorkerPorts {
@@ -111,6 +120,7 @@ export class WorkerMachine extends Machine {
     this.log(`event ${event.event} ${event.node}`);
     if (event.event === "connected") this.works();
     if (event.event === "joined") {
+      if (this.host.random.chance(0.75)) this.command = "run";
       this.nodeId = event.node;
       this.spoilt = undefined;
     }

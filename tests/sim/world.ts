@@ -2,6 +2,7 @@ import { MINUTE } from "../../lib/base/time.ts";
 import { StreamRandom } from "../fakes/stream_random.ts";
 import { SimCrypto } from "../fakes/sim_crypto.ts";
 import { Checks } from "./checks.ts";
+import { Decisions } from "./decisions.ts";
 import { EventLog, timeText } from "./event_log.ts";
 import { Invariants } from "./invariants.ts";
 import { Faults } from "./faults.ts";
@@ -9,10 +10,13 @@ import type { Fleet } from "./fleet.ts";
 import type { Surroundings } from "./machine.ts";
 import { START } from "./machine_clock.ts";
 import { Operator } from "./operator.ts";
+import { RootChanges } from "./root_changes.ts";
 import { ManagerMachine, PORT } from "./manager_machine.ts";
 import { Network } from "./network.ts";
+import { Pairs } from "./pairs.ts";
 import { Numbers } from "./numbers.ts";
 import type { Host } from "./pipe.ts";
+import { Secrets } from "./secrets.ts";
 import type { Scenario } from "./scenario.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 import { WorkerMachine, type WorkerSurroundings } from "./worker_machine.ts";
@@ -39,8 +43,11 @@ export class World implements Fleet {
   readonly workers: WorkerMachine[] = [];
   readonly operator: Operator;
   readonly faults: Faults;
+  readonly roots: RootChanges;
   readonly #seed: number;
   readonly #checks: Checks;
+  readonly #pairs: Pairs;
+  readonly #decisions: Decisions;
   readonly #bound = new Map<string, WorkerMachine[]>();
   #failure: string | undefined;
 
@@ -62,11 +69,25 @@ export class World implements Fleet {
     const fail = (text: string) => this.fail(text);
     this.numbers = new Numbers({ fail, now: () => clock.now });
     this.invariants = new Invariants(fail);
+    this.#decisions = new Decisions(fail);
     this.manager = this.#newManager();
     for (let i = 0; i < scenario.workers; i++) this.addWorker();
     this.operator = new Operator(this);
     this.faults = new Faults(this, this.#stream("faults"));
+    this.roots = new RootChanges(this, this.#stream("roots"));
     this.#checks = new Checks(this);
+    this.#pairs = new Pairs(this, crypto);
+    const token = () => this.manager.token;
+    const secrets = new Secrets({ fail, token });
+    log.reader = (what) => secrets.logged(what);
+    this.network.unverified = (chunk) => secrets.sent(chunk);
+    this.manager.committed = (changes) => {
+      this.invariants.committed(changes);
+      this.operator.committed(changes);
+      this.#decisions.committed(changes);
+      secrets.committed(changes);
+      if (changes.some(({ kind }) => kind === "cluster")) this.#lookAtPairs();
+    };
   }
 
   /** The true time, as a wall clock. */
@@ -93,8 +114,10 @@ export class World implements Fleet {
     this.#every(checkMs, () => {
       this.operator.look();
       this.#checks.look();
+      this.#lookAtPairs();
+      this.#lookAtLog();
     });
-    this.#rotateNowAndThen();
+    this.roots.begin();
     this.faults.begin();
     await this.#until(durationMs);
     await this.#calmDown();
@@ -107,10 +130,15 @@ export class World implements Fleet {
   async #calmDown(): Promise<void> {
     this.faults.end();
     const { patienceMs, scenario: { durationMs, checkMs } } = this;
-    await this.#until(durationMs + 4 * (patienceMs + checkMs));
+    const calmMs = 4 * (patienceMs + checkMs);
+    this.clock.after(calmMs - patienceMs, () => this.roots.end());
+    await this.#until(durationMs + calmMs);
     for (const worker of this.workers) {
       if (worker.retired || worker.connected) continue;
       this.fail(`In the end ${worker.name} is not connected: ${worker.spoilt}`);
+    }
+    if (this.roots.phase !== undefined) {
+      this.fail(`In the end the rotation is still ${this.roots.phase}`);
     }
     await this.#until(0);
   }
@@ -160,6 +188,20 @@ export class World implements Fleet {
     return worker;
   }
 
+  /** In another event: a manager that was just told of a change looks first. */
+  #lookAtPairs(): void {
+    this.clock.after(0, () => this.#watch(this.#pairs.look()));
+  }
+
+  #lookAtLog(): void {
+    const { store } = this.manager;
+    if (store) this.#watch(this.#decisions.look(store));
+  }
+
+  #watch(check: Promise<void>): void {
+    check.catch((error) => this.fail(`A check threw: ${error}`));
+  }
+
   machinesOf(binding: string): readonly WorkerMachine[] {
     return this.#bound.get(binding) ?? [];
   }
@@ -171,10 +213,6 @@ export class World implements Fleet {
       ...this.#around(),
       heartbeatMs,
       leafLifeMs,
-      committed: (changes) => {
-        this.invariants.committed(changes);
-        this.operator.committed(changes);
-      },
     }, host);
   }
 
@@ -200,21 +238,6 @@ export class World implements Fleet {
   ): Host {
     const random = this.#stream(`host ${name}`);
     return this.network.addHost({ name, ...place, random });
-  }
-
-  /** So that the last one has the time to end. */
-  #rotateNowAndThen(): void {
-    const { rotateMs, durationMs } = this.scenario;
-    if (!Number.isFinite(rotateMs)) return;
-    const again = () => {
-      const pauseMs = this.random.between(rotateMs / 2, 1.5 * rotateMs);
-      if (this.clock.now + pauseMs + 2 * rotateMs > durationMs) return;
-      this.clock.after(pauseMs, () => {
-        this.operator.rotate();
-        again();
-      });
-    };
-    again();
   }
 
   #every(periodMs: number, work: () => void): void {
