@@ -1,13 +1,18 @@
 // deno-lint-ignore-file no-console -- a report for a terminal
 import { parseArgs } from "@std/cli";
 import { type Figure, isMet, table } from "../tests/bench/figure.ts";
+import { benchCrl } from "../tests/bench/crl.ts";
 import { benchFleet } from "../tests/bench/fleet.ts";
+import type { FleetLimits } from "../tests/bench/fleet_rig.ts";
 import {
   benchHandshakes,
   measureRawTls,
   type RawTls,
 } from "../tests/bench/handshakes.ts";
 import { type Machine, measureMachine } from "../tests/bench/machine.ts";
+import { benchRecovery } from "../tests/bench/recovery.ts";
+import { benchRemoval } from "../tests/bench/removal.ts";
+import { benchRotation } from "../tests/bench/rotation.ts";
 import { benchSigning } from "../tests/bench/signing.ts";
 import {
   benchIdleWorker,
@@ -33,18 +38,32 @@ interface Bench {
 const PARTS: Readonly<Record<string, (bench: Bench) => Promise<Figure[]>>> = {
   signing: ({ machine, quick }) => benchSigning(machine, quick),
   handshakes: ({ raw, quick }) => benchHandshakes(raw, quick),
-  fleet: ({ machine, raw, quick }) =>
-    benchFleet({
-      handshakes: raw.perCoreSecond,
-      pairs: 1_000 / machine.pairMs,
-      idleKb: raw.idleKb,
-    }, quick),
+  fleet: (bench) => benchFleet(limitsOf(bench), bench.quick),
+  rotation: (bench) =>
+    benchRotation({
+      limits: limitsOf(bench),
+      dialMs: bench.raw.latencyMs,
+      binary: BINARY,
+      quick: bench.quick,
+    }),
+  removal: ({ quick }) => benchRemoval(quick),
+  recovery: (bench) => benchRecovery(limitsOf(bench), bench.quick),
+  crl: ({ quick }) => benchCrl(quick),
   start: ({ machine, raw }) =>
     benchStarts({ machine, dialMs: raw.latencyMs }, BINARY),
   idle: ({ machine, quick }) =>
     benchIdleWorker(machine, { binary: BINARY, quick }),
   back: () => benchReturns(BINARY),
 };
+
+/** What a fleet is measured beside. */
+function limitsOf({ machine, raw }: Bench): FleetLimits {
+  return {
+    handshakes: raw.perCoreSecond,
+    pairs: 1_000 / machine.pairMs,
+    idleKb: raw.idleKb,
+  };
+}
 
 /** @returns the exit code: 2 for a wrong use; a missed target is no error */
 async function run(args: string[]): Promise<number> {

@@ -1,6 +1,6 @@
 import type { Bytes } from "../../lib/base/bytes.ts";
 import type { ClusterRecord } from "../../lib/cluster/cluster.ts";
-import type { Store } from "../../lib/cluster/store.ts";
+import { CLUSTER, type Store } from "../../lib/cluster/store.ts";
 import { Authorities, type Authority } from "../../lib/manager/authorities.ts";
 import { makeCluster } from "../../lib/manager/bootstrap.ts";
 import { mustCluster } from "../../lib/manager/records.ts";
@@ -28,6 +28,8 @@ export interface ClusterOptions {
   /** Default: a new one, which is removed at the end. */
   readonly folder?: string;
   readonly leafLifeMs: number;
+  /** Default: as new clusters have it. */
+  readonly heartbeatMs?: number;
 }
 
 /** The key that seals the secrets of clusters that are made for a bench. */
@@ -35,7 +37,7 @@ const KEY_RING = new Map([[1, new Uint8Array(32).fill(7)]]);
 
 /** Opens the cluster in a folder, or makes one. */
 export async function openCluster(
-  { folder, leafLifeMs }: ClusterOptions,
+  { folder, leafLifeMs, heartbeatMs }: ClusterOptions,
 ): Promise<OpenCluster> {
   const path = folder ?? await Deno.makeTempDir({ prefix: "swarmd-bench-" });
   const store = await openSqliteStore(`${path}/swarmd.db`);
@@ -47,6 +49,12 @@ export async function openCluster(
       clusterKey: KEY_RING.get(1) ?? new Uint8Array(),
       leafLifeMs,
       drill: false,
+    });
+  }
+  if (heartbeatMs !== undefined) {
+    await store.update((tx) => {
+      const cluster = mustCluster(tx);
+      tx.put("cluster", CLUSTER, { ...cluster, heartbeatMs });
     });
   }
   const parts = { store, keyRing: KEY_RING, crypto: await serverCrypto() };

@@ -1,97 +1,41 @@
-import { silentLogger } from "../../lib/base/logger.ts";
+import { parseArgs } from "@std/cli";
+import { openIdentityFiles } from "../../lib/disk/identity_files.ts";
 import { makeTrustStorePrivate } from "../../lib/net/private_trust.ts";
-import { systemCrypto, systemRandom } from "../../lib/net/system.ts";
 import { tlsDialer } from "../../lib/net/tls_client.ts";
-import { parseJoinToken } from "../../lib/pki/join_token.ts";
-import type { Dialer, Endpoint } from "../../lib/rpc/connection.ts";
-import type { WorkerPorts } from "../../lib/worker/ports.ts";
-import { startWorker } from "../../lib/worker/start.ts";
-import { Worker, type WorkerOptions } from "../../lib/worker/worker.ts";
+import type { IdentityStore } from "../../lib/pki/identity_store.ts";
 import { inFlight, serveParent } from "./child.ts";
 import { JumpClock } from "./jump_clock.ts";
+import { Member } from "./member.ts";
 import { MemoryIdentity } from "./memory_identity.ts";
 
-/** Many workers in one process: all of a worker but its disk and its process. */
+/**
+ * Many workers in one process. `--folder` holds those of their identities that
+ * are to be on the disk, `--index` tells this process from the others.
+ */
+const { folder, index } = parseArgs(Deno.args, { string: ["folder", "index"] });
 const clock = new JumpClock();
 const stop = new AbortController();
 
 makeTrustStorePrivate();
 const dialer = tlsDialer({ clock });
-
-class Member {
-  readonly ports: WorkerPorts;
-  connected = false;
-  /** Dials that failed since it was last connected. */
-  failures = 0;
-  readonly #first = Promise.withResolvers<void>();
-  #options: WorkerOptions | undefined;
-
-  constructor(index: number) {
-    const binding = `bench-${index}/unknown`;
-    this.ports = {
-      clock,
-      random: systemRandom,
-      crypto: systemCrypto,
-      logger: silentLogger,
-      identity: new MemoryIdentity(),
-      dialer: this.#countingDialer(),
-      machine: {
-        hostname: `bench-${index}`,
-        os: "linux",
-        arch: "x86_64",
-        binding,
-        is: (other) => other === binding,
-      },
-      version: "bench",
-      event: ({ event }) => {
-        if (event === "connected") this.#isConnected(true);
-        if (event === "disconnected") this.#isConnected(false);
-      },
-    };
-  }
-
-  async join(token: string, manager: Endpoint): Promise<void> {
-    this.#options = await startWorker(this.ports, {
-      join: { token: parseJoinToken(token), managers: [manager] },
-      stateDir: "",
-      signal: stop.signal,
-    });
-  }
-
-  /** Keeps a session from now on; resolves when it has one. */
-  async connect(): Promise<void> {
-    if (!this.#options) throw new TypeError("Cannot run: it has not joined");
-    const worker = new Worker(this.#options);
-    void worker.run(stop.signal);
-    await this.#first.promise;
-  }
-
-  #countingDialer(): Dialer {
-    return {
-      dialUnverified: (...order) => dialer.dialUnverified(...order),
-      dial: async (...order) => {
-        try {
-          return await dialer.dial(...order);
-        } catch (error) {
-          this.failures++;
-          changed();
-          throw error;
-        }
-      },
-    };
-  }
-
-  #isConnected(connected: boolean): void {
-    this.connected = connected;
-    if (connected) this.failures = 0;
-    if (connected) this.#first.resolve();
-    changed();
-  }
-}
-
 const members: Member[] = [];
 /** What `when` waits for, looked at after each change. */
 let changed = () => {};
+
+async function identityOf(name: string): Promise<IdentityStore> {
+  if (folder === undefined) return new MemoryIdentity();
+  const path = `${folder}/${name}`;
+  await Deno.mkdir(path, { recursive: true });
+  return await openIdentityFiles(path);
+}
+
+async function newMember(i: number): Promise<Member> {
+  const name = `bench-${index}-${i}`;
+  const identity = await identityOf(name);
+  const { signal } = stop;
+  const parts = { name, identity, clock, dialer, signal };
+  return new Member({ ...parts, changed: () => changed() });
+}
 
 /** Waits for something to be true of so many members. */
 async function when(
@@ -111,11 +55,14 @@ await serveParent({}, {
   join: async ({ count, width, token, port }) => {
     const manager = { host: "127.0.0.1", port: Number(port) };
     const began = performance.now();
-    await inFlight({ count: Number(count), width: Number(width) }, (i) => {
-      const member = new Member(i);
-      members.push(member);
-      return member.join(String(token), manager);
-    });
+    await inFlight(
+      { count: Number(count), width: Number(width) },
+      async (i) => {
+        const member = await newMember(i);
+        members.push(member);
+        await member.join(String(token), manager);
+      },
+    );
     return { wallMs: performance.now() - began };
   },
   run: async ({ count, width }) => {
@@ -127,5 +74,20 @@ await serveParent({}, {
   failed: ({ times }) =>
     when(members.length, ({ failures }) => failures >= Number(times)),
   jump: ({ byMs }) => clock.jump(Number(byMs)),
+  nodes: () => ({ ids: members.map(({ nodeId }) => nodeId) }),
+  /** How often sessions were interrupted so far. */
+  interruptions: () => ({
+    times: members.reduce((sum, each) => sum + each.interruptions, 0),
+  }),
+  recoveries: () => ({
+    times: members.reduce((sum, each) => sum + each.recoveries, 0),
+  }),
+  /** When the connection of a node ended, on the clock of all processes. */
+  closed: async ({ node }) => {
+    const member = members.find(({ nodeId }) => nodeId === node);
+    if (!member) throw new RangeError(`There is no node ${node}`);
+    await when(1, (each) => each === member && !Number.isNaN(each.closedAt));
+    return { at: member.closedAt };
+  },
 });
 stop.abort();

@@ -2,7 +2,7 @@ import { cpuMs, linesOf, residentKb } from "./child.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 /** Longest that one answer of a child may take, in milliseconds. */
-const MAX_ANSWER_MS = 120_000;
+const MAX_ANSWER_MS = 300_000;
 
 /** What a child answers: numbers and texts by name. */
 export type Answer = Readonly<Record<string, unknown>>;
@@ -24,6 +24,10 @@ export class BenchProcess implements AsyncDisposable {
     }).spawn();
     this.#input = this.#child.stdin.getWriter();
     this.#lines = linesOf(this.#child.stdout);
+  }
+
+  get pid(): number {
+    return this.#child.pid;
   }
 
   /** Processor time so far, in milliseconds. */
@@ -73,8 +77,12 @@ export class BenchProcess implements AsyncDisposable {
 
   /** Ends it at once. */
   kill(): void {
+    this.signal("SIGKILL");
+  }
+
+  signal(name: Deno.Signal): void {
     try {
-      this.#child.kill("SIGKILL");
+      this.#child.kill(name);
     } catch (error) {
       // It has ended by itself.
       if (!(error instanceof TypeError)) throw error;

@@ -31,6 +31,7 @@ const issuance = new Issuance({
   random: systemRandom,
   logger: silentLogger,
   managerNames: { dnsNames: [], ipAddresses: [] },
+  clockGuard: { refuse() {} },
 });
 
 async function newCsrs(count: number): Promise<Bytes[]> {

@@ -210,6 +210,7 @@ Deno.test("after the store was restored, one word lets in everybody who renewed 
   }
 });
 
+// W15: a token of before a rotation works on, by the succession.
 Deno.test("a token that pins a root of before joins while its grace lasts", async () => {
   await using cluster = await Cluster.start();
   const { rootDigest: before } = cluster.ready;

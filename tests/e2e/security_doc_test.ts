@@ -1,11 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
-import { THREATS } from "./threats.ts";
+import { type Threat, THREATS } from "./threats.ts";
 
 const HERE = new URL(".", import.meta.url);
+const ALL: readonly (readonly [name: string, threat: Threat])[] = Object
+  .entries(THREATS);
 
-/** Names in backticks that look like those of threats. */
+/** What stands in backticks in the last column, from the first attack on. */
 function citedIn(text: string): Set<string> {
-  const rows = text.split("\n").filter((line) => line.startsWith("|"));
+  const attacks = text.slice(text.indexOf("\n## When something is stolen"));
+  const rows = attacks.split("\n").filter((line) => line.startsWith("|"));
   const cells = rows.map((row) => row.split("|").at(-2) ?? "");
   const names = cells.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)]);
   return new Set(names.map(([, name = ""]) => name));
@@ -30,6 +33,16 @@ Deno.test("every threat has one test, of its own name", async () => {
     registered.push(...[...found].map(([, threat = ""]) => threat));
   }
   // A backup is the authority's key, among other things.
-  const tested = Object.keys(THREATS).filter((name) => name !== "backup");
+  const tested = ALL
+    .filter(([name, { file }]) => name !== "backup" && file === undefined)
+    .map(([name]) => name);
   assertEquals(registered.sort(), tested.sort());
+});
+
+Deno.test("every threat that another test shows is in the file that is named", async () => {
+  for (const [name, { file, test }] of ALL) {
+    if (file === undefined) continue;
+    const text = await Deno.readTextFile(new URL(`../../${file}`, HERE));
+    assert(text.includes(`Deno.test(${JSON.stringify(test)}`), name);
+  }
 });

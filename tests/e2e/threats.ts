@@ -4,6 +4,8 @@ export interface Threat {
   readonly attack: string;
   /** Name of the test that shows what comes of it. */
   readonly test: string;
+  /** Where it is, when it is a test of more than the attack; from the root. */
+  readonly file?: string;
 }
 
 /** Every attack that is tried against real processes, by a short name. */
@@ -135,6 +137,17 @@ export const THREATS = {
     test:
       "a thief with a manager's key can give no worker a certificate and get no secret",
   },
+  "manager-session": {
+    attack: "a manager's key, for a session and a certificate as that manager",
+    test:
+      "a thief with a manager's key gets no session as that manager, and is told of",
+  },
+  "void-manager": {
+    attack:
+      "a manager's certificate of a node that was demoted, towards a worker",
+    test:
+      "a worker breaks off with a manager whose node was demoted, and says why",
+  },
   "worker-key": {
     attack: "a worker's key, in use on two machines",
     test:
@@ -159,6 +172,107 @@ export const THREATS = {
   "backup": {
     attack: "a whole backup of a manager",
     test: "what a thief signs with the authority's own key is refused",
+  },
+  "removed-key": {
+    attack: "the key of a removed node, on a new and on an open connection",
+    test:
+      "node rm ends a node's session at once, and nobody else's; it never comes back",
+    file: "tests/e2e/removal_test.ts",
+  },
+  "removed-recovers": {
+    attack: "the key of a removed node, to recover with",
+    test: "a removed node does not recover",
+    file: "tests/e2e/recovery_test.ts",
+  },
+  "suspended": {
+    attack: "the key of a suspended node",
+    test: "suspend cuts a node off, resume lets it back",
+    file: "tests/e2e/removal_test.ts",
+  },
+  "demoted": {
+    attack: "a manager's certificate after its node was demoted",
+    test:
+      "promote and demote: the store counts at once, the certificate follows",
+    file: "tests/e2e/removal_test.ts",
+  },
+  "expired-waits": {
+    attack: "an expired certificate, where an operator decides",
+    test: "where nodes do not recover by themselves, an operator lets them in",
+    file: "tests/e2e/recovery_test.ts",
+  },
+  "old-disk": {
+    attack: "an old disk image, to recover with",
+    test:
+      "an old disk waits for an operator, and whoever runs is cut off only then",
+    file: "tests/e2e/recovery_test.ts",
+  },
+  "revoked-elsewhere": {
+    attack: "a replaced certificate, towards somebody who reads the list",
+    test:
+      "anyone gets the revocation list, and openssl refuses a replaced certificate by it",
+    file: "tests/e2e/crl_test.ts",
+  },
+  "created-token": {
+    attack: "a created token, on another machine, or revoked",
+    test: "a created token is for one host name, and can be revoked",
+    file: "tests/e2e/tokens_test.ts",
+  },
+  "created-secret": {
+    attack: "the manager's disk, for the secret of a created token",
+    test:
+      "no created secret is on the manager's disk, and a use is counted once over a kill",
+    file: "tests/e2e/tokens_test.ts",
+  },
+  "rotated-token": {
+    attack: "a standing token after it was replaced, or disabled",
+    test:
+      "token rotate voids the old standing token, token disable does without",
+    file: "tests/e2e/tokens_test.ts",
+  },
+  "unapproved": {
+    attack: "a good token, where an operator has to approve",
+    test: "a joiner waits until an operator accepts the key that both see",
+    file: "tests/e2e/approval_test.ts",
+  },
+  "compromised-root": {
+    attack: "what the old root vouched for, after it was cut off",
+    test:
+      "ca rotate --compromised carries over who is connected, and nothing under the old root is good again",
+    file: "tests/e2e/rotation_test.ts",
+  },
+  "aborted-root": {
+    attack: "the key of a root that was given up, on the manager's disk",
+    test: "ca abort turns every node back, and the key of the new root is gone",
+    file: "tests/e2e/rotation_test.ts",
+  },
+  "forged-succession": {
+    attack: "a manager in the middle with a succession of its own roots",
+    test: "a forged manager whose links do not hold gets nothing",
+    file: "tests/e2e/recovery_test.ts",
+  },
+  "lying-authority": {
+    attack: "an external authority that signs what it was not asked for",
+    test:
+      "manager init refuses an external authority that does not sign what it should, and touches nothing",
+    file: "tests/e2e/external_ca_test.ts",
+  },
+  "old-unlock-key": {
+    attack: "the unlock key of before",
+    test:
+      "turning autolock on, rotating the key and turning it off seal everything anew",
+    file: "tests/e2e/autolock_test.ts",
+  },
+  "changed-log": {
+    attack: "a changed entry of the audit log",
+    test:
+      "audit verify finds what was changed in the file while the manager was stopped",
+    file: "tests/e2e/audit_test.ts",
+  },
+  "rewritten-log": {
+    attack: "an audit log that was written anew and signed with the key",
+    test:
+      "audit verify --against finds a log that was written anew, hashes, signature and all",
+    file: "tests/e2e/audit_test.ts",
   },
 } as const satisfies Readonly<Record<string, Threat>>;
 
