@@ -8,6 +8,7 @@ import { silentLogger } from "../../lib/base/logger.ts";
 import { PERMISSIONS } from "../../lib/cli/permissions.ts";
 import { serveUnix } from "../../lib/net/unix_http.ts";
 import { answerLocally } from "../../lib/rpc/local_answer.ts";
+import { CACHE } from "./runtime_cache.ts";
 
 // The real program as a process, with the permissions that it is given.
 
@@ -27,7 +28,7 @@ async function swarmd(
   const command = new Deno.Command(Deno.execPath(), {
     args: [...RUN, MAIN, ...args],
     clearEnv: true,
-    env: { HOME: Deno.env.get("HOME") ?? "/", ...env },
+    env: { ...CACHE, ...env },
     stdin: "null",
   });
   const { code, stdout, stderr } = await command.output();

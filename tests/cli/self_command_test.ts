@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { PERMISSIONS } from "../../lib/cli/permissions.ts";
 import { programForm, selfCommand } from "../../lib/cli/self_command.ts";
 import { VERSION } from "../../lib/cli/version.ts";
+import { CACHE } from "./runtime_cache.ts";
 import config from "../../deno.json" with { type: "json" };
 
 const MAIN = new URL("../../main.ts", import.meta.url).href;
@@ -23,7 +24,7 @@ Deno.test("selfCommand() starts the source by the runtime, with the program's pe
       args: [...args, "version", "--json"],
       cwd: folder,
       clearEnv: true,
-      env: { HOME: Deno.env.get("HOME") ?? folder },
+      env: CACHE,
     });
     const { code, stdout } = await started.output();
     assertEquals(code, 0);
