@@ -7,7 +7,7 @@ import {
 } from "@std/assert";
 import { Cfssl } from "../signer/cfssl.ts";
 import { CONFIG, withProfile } from "../signer/rig.ts";
-import { importedCa, newRoot } from "../signer/roots.ts";
+import { corporateRoot, importedCa } from "../signer/roots.ts";
 import { freePort, RawServer } from "../signer/servers.ts";
 import type { Holder } from "../pki/material.ts";
 import { OpensslFolder } from "../pki/openssl.ts";
@@ -77,7 +77,7 @@ async function crlStatus(cluster: Cluster): Promise<string> {
 }
 
 Deno.test("a cluster of an external authority outlives it: the next one takes over, and renewals come back with it", async () => {
-  const ca = await newRoot();
+  const ca = await corporateRoot();
   await using first = await Authority.start(ca);
   await using second = await Authority.start(ca);
   await using cluster = await Cluster.start({
@@ -116,7 +116,7 @@ Deno.test("a cluster of an external authority outlives it: the next one takes ov
 });
 
 Deno.test("a manager whose certificate is gone waits for its external authority, and does not exit", async () => {
-  const ca = await newRoot();
+  const ca = await corporateRoot();
   await using authority = await Authority.start(ca);
   await using cluster = await Cluster.start({
     life: LIFE,
@@ -140,11 +140,11 @@ Deno.test("a manager whose certificate is gone waits for its external authority,
 });
 
 Deno.test("manager init refuses an external authority that does not sign what it should, and touches nothing", async () => {
-  const ca = await newRoot();
+  const ca = await corporateRoot();
   await using authority = await Authority.start(ca);
   await using hanging = RawServer.hanging();
   const { folder, option } = authority;
-  const other = await newRoot();
+  const other = await corporateRoot();
   await folder.writeCertificates("other.pem", [other.certificate.der]);
   await folder.write("wrong.key", "00".repeat(32));
   const cases: [string[], number, string][] = [

@@ -14,6 +14,28 @@ export async function newRoot(): Promise<Holder> {
   return { certificate: await readCertificate(realCrypto, der), key };
 }
 
+/** A root with a name of its own, of OpenSSL's making. */
+export async function corporateRoot(): Promise<Holder> {
+  await using folder = await OpensslFolder.create();
+  await folder.run(
+    "genpkey -algorithm ec -pkeyopt ec_paramgen_curve:P-256 -out ca.key",
+  );
+  await folder.run(
+    "req -x509 -key ca.key -subj /CN=corporate -days 3650 -addext keyUsage=critical,keyCertSign,cRLSign -out ca.pem",
+  );
+  const files = {
+    certificatesPem: await folder.read("ca.pem"),
+    keyPem: await folder.read("ca.key"),
+    decrypt: decryptPkcs8,
+  };
+  const now = Date.now() + 1_000;
+  const { anchor: certificate, key } = await importCa(realCrypto, files, {
+    now,
+    leafLifeMs: 90 * DAY,
+  });
+  return { certificate, key };
+}
+
 /**
  * An intermediate of OpenSSL's making, below a root.
  *
