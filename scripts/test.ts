@@ -38,12 +38,7 @@ const FLOOD = "tests/e2e/alone/flood_test.ts";
 /** Takes minutes; `deno task test:kills` runs it with the other kills. */
 const LONG_KILLS = ["tests/e2e/kill_autolock_test.ts"];
 /** What these show does not depend on the form of the program. */
-const SOURCE_ONLY = [
-  ...LONG_KILLS,
-  "tests/e2e/kill_manager_test.ts",
-  "tests/e2e/kill_worker_test.ts",
-  FLOOD,
-];
+const SOURCE_ONLY = [...LONG_KILLS, FLOOD];
 /** All steps together should take 15 min: one that takes 25 hangs. */
 const MAX_STEP_MS = 1_500_000;
 const MAX_TRIES = 3;
@@ -156,7 +151,7 @@ async function binarySteps(): Promise<Step[]> {
 
 /** What needs the sources, and what may differ from them: every way to start. */
 function sourceSteps(): Step[] {
-  const files = ["cli_contract", "hitless", "kill_manager", "kill_worker"]
+  const files = ["cli_contract", "hitless"]
     .map((name) => `tests/e2e/${name}_test.ts`);
   return [
     ...testStep("source", files, PARALLEL),
