@@ -62,10 +62,23 @@ export class RotationAsker {
     return this.#asked.size > 0;
   }
 
-  /** A node said `hello`: what it was asked before may be lost. */
+  /**
+   * A node said `hello`: what it was asked before may be lost, unless it has
+   * its certificate and is only to come with it. Asked again, it would renew
+   * twice.
+   */
   came(nodeId: string): void {
-    this.#asked.delete(nodeId);
     this.#unsure.add(nodeId);
+    const { what = "{}" } = this.#asked.get(nodeId) ?? {};
+    const { renew }: Need = JSON.parse(what);
+    const isIssued = renew !== undefined && renew === this.#pendingOf(nodeId);
+    if (!isIssued) this.#asked.delete(nodeId);
+  }
+
+  /** Issuer of a certificate that a node was issued and not seen with. */
+  #pendingOf(nodeId: string): string | undefined {
+    return this.#parts.store.view((view) => view.get("node", nodeId))
+      ?.certificates.pending?.issuerKeyId;
   }
 
   /**

@@ -24,13 +24,11 @@ import {
 import type { ManagerConnection } from "./manager_connection.ts";
 import { Heart } from "./heart.ts";
 import type { WorkerPorts } from "./ports.ts";
+import { MovePace } from "./move_pace.ts";
 import { Presence } from "./presence.ts";
 import { isRefusal, reconnectPause } from "./reconnect.ts";
 import { SkewMeter } from "./skew_meter.ts";
 import { WorkerSession } from "./worker_session.ts";
-
-/** Shortest time that a connection is used before a move, in milliseconds. */
-const MIN_STAY = 500;
 
 /** An outage of so long is told to the operator, in milliseconds. */
 const INTERRUPTED_AFTER = 5 * SECOND;
@@ -67,8 +65,7 @@ export class Uplink {
   /** How many moves were asked for, and how many of these are done. */
   #movesAsked = 0;
   #movesDone = 0;
-  /** Monotonic clock when a connection was last taken into use. */
-  #takenAt = -Infinity;
+  readonly #pace = new MovePace();
   #failures = 0;
   #lostAt: number;
   #lastError: string | undefined;
@@ -193,10 +190,9 @@ export class Uplink {
     }
   }
 
-  /** Whatever a manager asks, connections are not changed in a tight loop. */
   async #settle(signal: AbortSignal): Promise<void> {
     const { clock } = this.#parts;
-    const waitMs = this.#takenAt + MIN_STAY - clock.monotonic();
+    const waitMs = this.#pace.waitMs(clock.monotonic());
     if (this.#line && waitMs > 0) await sleep(clock, waitMs, signal);
   }
 
@@ -313,7 +309,7 @@ export class Uplink {
     session.attach(line.link, theirs.lastSeen);
     this.#session = session;
     this.#line = line;
-    this.#takenAt = this.#parts.clock.monotonic();
+    this.#pace.moved(this.#parts.clock.monotonic());
     if (before && before !== line) before.link.retire();
     this.#parts.pushed("cluster.managers", { addresses: hello.managers });
     this.#heart?.stop();
