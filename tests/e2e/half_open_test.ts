@@ -18,7 +18,9 @@ Deno.test("a worker notices a manager that is there and does not answer", async 
   await using cluster = await Cluster.start();
   const worker = await cluster.connectedWorker("patient");
   cluster.manager.signal("SIGSTOP");
-  const lost = await worker.waitFor("disconnected");
+  // Up to four beats of 5 s until it is noticed, and a dial of 10 s that has no
+  // answer either.
+  const lost = await worker.waitFor("disconnected", { timeoutMs: 60_000 });
   cluster.manager.signal("SIGCONT");
   assertMatch(String(lost["reason"]), /answer|timed out|no answer/i);
   await worker.waitFor("connected");
