@@ -36,6 +36,8 @@ interface Need {
 interface Asked {
   /** What was asked; another need is asked for at once. */
   readonly what: string;
+  /** Issuer of the certificate that it was asked to get. */
+  readonly renew: string | undefined;
   readonly times: number;
   /** Monotonic clock, in milliseconds. */
   readonly at: number;
@@ -69,8 +71,7 @@ export class RotationAsker {
    */
   came(nodeId: string): void {
     this.#unsure.add(nodeId);
-    const { what = "{}" } = this.#asked.get(nodeId) ?? {};
-    const { renew }: Need = JSON.parse(what);
+    const { renew } = this.#asked.get(nodeId) ?? {};
     const isIssued = renew !== undefined && renew === this.#pendingOf(nodeId);
     if (!isIssued) this.#asked.delete(nodeId);
   }
@@ -155,7 +156,8 @@ export class RotationAsker {
     const what = JSON.stringify(need);
     const before = this.#asked.get(nodeId);
     const times = before?.what === what ? before.times + 1 : 1;
-    this.#asked.set(nodeId, { what, times, at: clock.monotonic() });
+    const { renew } = need;
+    this.#asked.set(nodeId, { what, renew, times, at: clock.monotonic() });
     // Behind all others: who does not answer keeps nobody from being asked
     if (this.#unsure.delete(nodeId)) this.#unsure.add(nodeId);
     if (need.move) {
