@@ -1,7 +1,7 @@
 import { hasCode, SwarmdError } from "../base/errors.ts";
 import { openIdentityFiles } from "../disk/identity_files.ts";
 import { machineFacts, sameMachine } from "../disk/machine.ts";
-import { systemClock, systemCrypto, systemRandom } from "../net/system.ts";
+import { systemClock, systemRandom, workerCrypto } from "../net/system.ts";
 import { tlsDialer } from "../net/tls_client.ts";
 import { parseJoinToken } from "../pki/join_token.ts";
 import { answerOperator } from "../worker/local_api.ts";
@@ -59,7 +59,7 @@ async function openPorts(
   return {
     clock: systemClock,
     random: systemRandom,
-    crypto: systemCrypto,
+    crypto: workerCrypto(),
     logger: daemon.logger,
     identity: await openIdentityFiles(options.stateDir),
     dialer: tlsDialer({ clock: systemClock }),

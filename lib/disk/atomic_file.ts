@@ -2,6 +2,8 @@ import { utf8 } from "../base/bytes.ts";
 import { diskError } from "./disk_error.ts";
 
 const TEMPORARY_PREFIX = ".swarmd-tmp-";
+/** What a umask may take away from a new file: the bits that are not its owner's. */
+const OTHERS = 0o077;
 
 /**
  * Replaces or makes a file that only its owner may read (0600). A reader sees
@@ -32,8 +34,9 @@ export function createPrivateFile(
 }
 
 /**
- * Makes a file of an exact mode, whatever the umask, and writes it through to
- * the disk. Not atomic: for names that nobody looks at yet.
+ * Makes a file of an exact mode, whatever the umask takes from others than the
+ * owner, and writes it through to the disk. Not atomic: for names that nobody
+ * looks at yet.
  *
  * @throws the system's error, also when the file exists
  */
@@ -43,7 +46,7 @@ export async function writeNewFile(
   { mode }: { readonly mode: number },
 ): Promise<void> {
   using file = await Deno.open(path, { write: true, createNew: true, mode });
-  await Deno.chmod(path, mode);
+  if ((mode & OTHERS) !== 0) await Deno.chmod(path, mode);
   let rest = typeof data === "string" ? utf8(data) : data;
   while (rest.length > 0) rest = rest.subarray(await file.write(rest));
   await file.sync();

@@ -46,15 +46,23 @@ export async function writeFolder(
   const temporary = temporaryPath(parent);
   try {
     await Deno.mkdir(temporary, { mode: 0o755 });
-    for (const { part, file, mode } of PARTS) {
-      await writeNewFile(`${temporary}/${file}`, pems[part], { mode });
-    }
+    await writeParts(temporary, pems);
     await syncFolder(temporary);
     return await nameFolder(stateDir, temporary);
   } catch (cause) {
     await discard(temporary);
     throw cause;
   }
+}
+
+/** At once: the disk takes three files in the time of one. */
+async function writeParts(folder: string, pems: IdentityPems): Promise<void> {
+  const writing = PARTS.map(({ part, file, mode }) =>
+    writeNewFile(`${folder}/${file}`, pems[part], { mode })
+  );
+  // None is written any more when the folder is discarded.
+  await Promise.allSettled(writing);
+  await Promise.all(writing);
 }
 
 /**

@@ -1,7 +1,6 @@
-import { type Bytes, equalBytes, utf8 } from "../base/bytes.ts";
+import { type Bytes, equalBytes } from "../base/bytes.ts";
 import { describeError, SwarmdError } from "../base/errors.ts";
 import { formatDuration, formatTime } from "../base/time.ts";
-import { signingAlgorithm } from "./algorithms.ts";
 import { caProblem } from "./ca.ts";
 import { type Certificate, readCertificates } from "./certificate.ts";
 import { mayHaveIssued } from "./chain.ts";
@@ -83,7 +82,6 @@ export async function importCa(
   checkKeyType(anchor);
   const key = await readKey(crypto, files);
   checkKeyIsOf(chain, key);
-  await checkKeyIsHeld(crypto, { key, type: anchor.publicKeyType });
   for (const each of chain) checkAuthority(each, expected.now);
   await checkOrder(crypto, chain);
   checkSignsLeaves(anchor, expected);
@@ -216,24 +214,6 @@ function checkKeyIsOf(chain: readonly Certificate[], key: KeyPair): void {
         at + 1
       }, want it to be that of the first`,
   );
-}
-
-/** A key file can name one public key and hold another private one. */
-async function checkKeyIsHeld(
-  crypto: Crypto,
-  { key, type }: { readonly key: KeyPair; readonly type: PublicKeyType },
-): Promise<void> {
-  const data = utf8("swarmd authority check 1\0");
-  // Deno 2.9.6 looks at what is in an RSA key no sooner
-  const signature = await crypto.sign(key.privateKey, data).catch((cause) => {
-    throw refused("the key cannot sign: its parts do not belong together", {
-      cause,
-    });
-  });
-  const { spki } = key;
-  const algorithm = signingAlgorithm(type);
-  if (await crypto.verify({ spki, algorithm, data, signature })) return;
-  throw refused("the private key is not that of the public key beside it");
 }
 
 function checkAuthority(certificate: Certificate, now: number): void {

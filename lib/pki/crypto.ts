@@ -5,7 +5,10 @@ export interface PrivateKey {
   readonly brand: "private-key";
 }
 
-/** A key pair: the private half opaque, the public half as DER SPKI. */
+/**
+ * A key pair: the private half opaque, the public half as DER SPKI. They belong
+ * together: that is the word of whoever generated or imported it.
+ */
 export interface KeyPair {
   readonly privateKey: PrivateKey;
   /** SubjectPublicKeyInfo, DER (RFC 5280 §4.1.2.7). */
@@ -42,8 +45,8 @@ export interface Crypto {
    * Reads a key in PKCS#8 (RFC 5208 §5), not encrypted.
    *
    * @param types what the key may be; default: ECDSA P-256, as nodes have it
-   * @throws {SwarmdError} `damaged-state` when it is no such key, or RSA outside
-   * of 2048 to 8192 bits
+   * @throws {SwarmdError} `damaged-state` when it is no such key, RSA outside of
+   * 2048 to 8192 bits, or names a public half that is not its own
    */
   importPkcs8(
     pkcs8: Bytes,

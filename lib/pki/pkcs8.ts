@@ -1,5 +1,6 @@
 import type { Bytes } from "../base/bytes.ts";
 import type { PublicKeyType } from "./crypto.ts";
+import { bitString, sequence, TAG } from "./der.ts";
 import { type DerReader, readDer } from "./der_reader.ts";
 import { OID } from "./oids.ts";
 import { typeOfCurve } from "./spki.ts";
@@ -22,6 +23,44 @@ export function pkcs8Type(pkcs8: Bytes): PublicKeyType {
       inner.all(MAX_REST, (rest) => rest.element());
       return type;
     }));
+}
+
+/**
+ * The public half, as SubjectPublicKeyInfo, that an elliptic-curve key in PKCS#8
+ * carries beside the private one (RFC 5915 §3). That they belong together is
+ * not checked.
+ *
+ * @returns `undefined` where it carries none, and for other kinds of keys
+ * @throws {SyntaxError} when it is malformed
+ */
+export function carriedSpki(pkcs8: Bytes): Bytes | undefined {
+  return readDer(pkcs8, (reader) =>
+    reader.sequence((inner) => {
+      inner.small();
+      const algorithm = inner.raw(TAG.sequence);
+      const key = inner.octetString();
+      inner.all(MAX_REST, (rest) => rest.element());
+      if (!isCurve(algorithm)) return undefined;
+      const point = readDer(key, (ec) => ec.sequence(readPublicHalf));
+      return point && sequence(algorithm, bitString(point));
+    }));
+}
+
+function isCurve(algorithm: Bytes): boolean {
+  return readDer(algorithm, (reader) =>
+    reader.sequence((inner) => {
+      const found = inner.oid();
+      inner.all(MAX_REST, (rest) => rest.element());
+      return found === OID.ecPublicKey;
+    }));
+}
+
+/** ECPrivateKey: version, number, `[0]` parameters, `[1]` public key. */
+function readPublicHalf(reader: DerReader): Bytes | undefined {
+  reader.small();
+  reader.octetString();
+  reader.optional(0, (parameters) => parameters.element());
+  return reader.optional(1, (point) => point.bitString());
 }
 
 function readType(reader: DerReader): PublicKeyType {

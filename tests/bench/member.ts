@@ -1,7 +1,7 @@
 import { describeError, SwarmdError } from "../../lib/base/errors.ts";
 import { silentLogger } from "../../lib/base/logger.ts";
 import type { Clock } from "../../lib/base/time.ts";
-import { systemCrypto, systemRandom } from "../../lib/net/system.ts";
+import { systemRandom, workerCrypto } from "../../lib/net/system.ts";
 import type { IdentityStore } from "../../lib/pki/identity_store.ts";
 import { parseJoinToken } from "../../lib/pki/join_token.ts";
 import type { Connection, Dialer, Endpoint } from "../../lib/rpc/connection.ts";
@@ -46,7 +46,7 @@ export class Member {
       clock,
       identity,
       random: systemRandom,
-      crypto: systemCrypto,
+      crypto: workerCrypto(),
       logger: silentLogger,
       dialer: this.#watchingDialer(parts.dialer),
       machine: {

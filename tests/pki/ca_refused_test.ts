@@ -245,11 +245,7 @@ async function mix(folder: OpensslFolder, type: string): Promise<void> {
 }
 
 Deno.test("importCa() refuses a key file whose public half is not its private one", async () => {
-  const cases = {
-    p256: "Cannot import private key",
-    rsa: "the key cannot sign: its parts do not belong together",
-  };
-  for (const [type, says] of Object.entries(cases)) {
+  for (const type of ["p256", "rsa"]) {
     await using folder = await OpensslFolder.create();
     const key = KEYS[type === "rsa" ? "rsa2048" : type] ?? "";
     await make(folder, "a", { key });
@@ -259,7 +255,11 @@ Deno.test("importCa() refuses a key file whose public half is not its private on
       certificates: "a.pem",
       key: "mixed.key",
     });
-    assertStringIncludes(await refusal(files), says);
+    assertStringIncludes(
+      await refusal(files),
+      "its parts do not belong together",
+      type,
+    );
   }
 });
 

@@ -13,6 +13,7 @@ import type { SignatureAlgorithm } from "../../lib/pki/crypto.ts";
 import { decodeEcdsa, encodeEcdsa } from "../../lib/pki/ecdsa_signature.ts";
 import { integer, sequence } from "../../lib/pki/der.ts";
 import { decodePem, encodePem } from "../../lib/pki/pem.ts";
+import { carriedSpki } from "../../lib/pki/pkcs8.ts";
 import { readSpki } from "../../lib/pki/spki.ts";
 import { random, realCrypto } from "./material.ts";
 import { OpensslFolder } from "./openssl.ts";
@@ -101,6 +102,18 @@ Deno.test("importPkcs8() takes its own keys and OpenSSL's, with and without the 
     await realCrypto.exportPkcs8(own.privateKey),
   );
   assertEquals(again.spki, own.spki);
+});
+
+Deno.test("importPkcs8() refuses a key file that names the public half of another key", async () => {
+  const [pkcs8, other] = await Promise.all([0, 1].map(async () => {
+    const { privateKey } = await realCrypto.generateKey();
+    return await realCrypto.exportPkcs8(privateKey);
+  }));
+  assert(pkcs8 && other);
+  // RFC 5915 §3: the point, 65 bytes, is the last of it.
+  const mixed = concat(pkcs8.subarray(0, -65), other.subarray(-65));
+  assertEquals(carriedSpki(mixed), carriedSpki(other));
+  await assertDamaged(mixed);
 });
 
 Deno.test("importPkcs8() refuses other keys, and any damage, as damaged state", async () => {
