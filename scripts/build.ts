@@ -3,7 +3,7 @@ import { parseArgs } from "@std/cli";
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { toHex } from "../lib/base/bytes.ts";
-import { PERMISSIONS } from "../lib/cli/permissions.ts";
+import { RUNTIME_FLAGS } from "../lib/cli/runtime_flags.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 /** `deno compile` fetches its runtime: 90 s are enough at 4 Mbit/s. */
@@ -63,7 +63,7 @@ async function compileTo(
   const { success, stderr } = await deno([
     ...["compile", "--no-check", "--no-config", "--no-lock", "--no-prompt"],
     // One file has one set: all but `drill` give up the last one at once.
-    ...[...PERMISSIONS, "--allow-run", "--output", made, bundle],
+    ...[...RUNTIME_FLAGS, "--allow-run", "--output", made, bundle],
   ], MAX_COMPILE_MS);
   if (success) return void await Deno.rename(made, out);
   const cause = stderr.trim().split("\n").at(-1)?.replace(/^\s*\d+: /, "");
@@ -113,7 +113,7 @@ export async function writePortable(parts: PortableParts): Promise<void> {
   const head = launcher(template, {
     hash: toHex(hash),
     programSize: program.length,
-    flags: PERMISSIONS,
+    flags: RUNTIME_FLAGS,
   });
   const temporary = `${out}.new`;
   using file = await Deno.open(temporary, {

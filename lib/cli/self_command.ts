@@ -1,5 +1,5 @@
 import type { Environment } from "../disk/state_directory.ts";
-import { PERMISSIONS } from "./permissions.ts";
+import { RUNTIME_FLAGS } from "./runtime_flags.ts";
 
 /** How a program is started: its file, and what goes before its arguments. */
 export interface SelfCommand {
@@ -28,6 +28,6 @@ export function selfCommand(env: Environment, mainModule: string): SelfCommand {
   if (Deno.build.standalone) return { file: Deno.execPath(), args: [] };
   return {
     file: Deno.execPath(),
-    args: ["run", "--no-prompt", ...PERMISSIONS, mainModule],
+    args: ["run", "--no-prompt", ...RUNTIME_FLAGS, mainModule],
   };
 }

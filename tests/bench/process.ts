@@ -1,3 +1,4 @@
+import { V8_FLAGS } from "../../lib/cli/runtime_flags.ts";
 import { cpuMs, linesOf, residentKb } from "./child.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -16,7 +17,7 @@ export class BenchProcess implements AsyncDisposable {
 
   constructor(script: string, args: readonly string[] = []) {
     this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", `tests/bench/${script}`, ...args],
+      args: ["run", "-A", V8_FLAGS, `tests/bench/${script}`, ...args],
       cwd: ROOT,
       stdin: "piped",
       stdout: "piped",

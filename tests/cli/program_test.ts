@@ -5,7 +5,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { silentLogger } from "../../lib/base/logger.ts";
-import { PERMISSIONS } from "../../lib/cli/permissions.ts";
+import { RUNTIME_FLAGS } from "../../lib/cli/runtime_flags.ts";
 import { serveUnix } from "../../lib/net/unix_http.ts";
 import { answerLocally } from "../../lib/rpc/local_answer.ts";
 import { CACHE } from "./runtime_cache.ts";
@@ -13,7 +13,7 @@ import { CACHE } from "./runtime_cache.ts";
 // The real program as a process, with the permissions that it is given.
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
-const RUN = ["run", "--no-prompt", "--cached-only", ...PERMISSIONS];
+const RUN = ["run", "--no-prompt", "--cached-only", ...RUNTIME_FLAGS];
 
 interface Ended {
   readonly code: number;

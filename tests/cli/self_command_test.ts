@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { PERMISSIONS } from "../../lib/cli/permissions.ts";
+import { RUNTIME_FLAGS } from "../../lib/cli/runtime_flags.ts";
 import { programForm, selfCommand } from "../../lib/cli/self_command.ts";
 import { VERSION } from "../../lib/cli/version.ts";
 import { CACHE } from "./runtime_cache.ts";
@@ -17,7 +17,7 @@ Deno.test("selfCommand() starts the portable form by its file", () => {
 
 Deno.test("selfCommand() starts the source by the runtime, with the program's permissions", async () => {
   const { file, args } = selfCommand(none, MAIN);
-  assertEquals(args, ["run", "--no-prompt", ...PERMISSIONS, MAIN]);
+  assertEquals(args, ["run", "--no-prompt", ...RUNTIME_FLAGS, MAIN]);
   const folder = await Deno.makeTempDir();
   try {
     const started = new Deno.Command(file, {
@@ -35,8 +35,8 @@ Deno.test("selfCommand() starts the source by the runtime, with the program's pe
   }
 });
 
-Deno.test("PERMISSIONS name no right to start processes or to load native code", () => {
-  for (const each of PERMISSIONS) {
+Deno.test("RUNTIME_FLAGS name no right to start processes or to load native code", () => {
+  for (const each of RUNTIME_FLAGS) {
     assert(!/^(?:-A|--allow-(?:all|run|ffi|import))/.test(each), each);
   }
 });

@@ -1,4 +1,4 @@
-import { PERMISSIONS } from "../../lib/cli/permissions.ts";
+import { RUNTIME_FLAGS } from "../../lib/cli/runtime_flags.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 /** The one file to test; without it, the sources. */
@@ -313,7 +313,7 @@ export async function eventually<T>(
 function commandLine(args: readonly string[], binary = BINARY): string[] {
   if (binary) return [binary, ...args];
   const run = args[0] === "drill" ? ["--allow-run"] : [];
-  const flags = ["run", "--quiet", "--no-prompt", ...PERMISSIONS, ...run];
+  const flags = ["run", "--quiet", "--no-prompt", ...RUNTIME_FLAGS, ...run];
   return [Deno.execPath(), ...flags, `${ROOT}main.ts`, ...args];
 }
 

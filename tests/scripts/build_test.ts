@@ -4,7 +4,7 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import { PERMISSIONS } from "../../lib/cli/permissions.ts";
+import { RUNTIME_FLAGS } from "../../lib/cli/runtime_flags.ts";
 import { writePortable } from "../../scripts/build.ts";
 
 /** Stands in for the runtime: shows how it was started. */
@@ -84,7 +84,7 @@ Deno.test("the portable form passes its arguments on, as they are", async () => 
   const program = lines.findIndex((line) => line.endsWith("/swarmd.js"));
   assertEquals(lines.slice(program + 1), args);
   const flags = lines.slice(0, program);
-  for (const flag of PERMISSIONS) assert(flags.includes(flag), flag);
+  for (const flag of RUNTIME_FLAGS) assert(flags.includes(flag), flag);
   assert(!flags.includes("--allow-run"));
 });
 

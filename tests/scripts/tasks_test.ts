@@ -1,9 +1,9 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import config from "../../deno.json" with { type: "json" };
-import { PERMISSIONS } from "../../lib/cli/permissions.ts";
+import { RUNTIME_FLAGS } from "../../lib/cli/runtime_flags.ts";
 import { VERSION } from "../../lib/cli/version.ts";
 
-const RUN = `deno run --no-prompt ${PERMISSIONS.join(" ")}`;
+const RUN = `deno run --no-prompt ${RUNTIME_FLAGS.join(" ")}`;
 
 Deno.test("deno.json gives the program its permissions and no more", () => {
   assertEquals(config.tasks.swarmd.command, `${RUN} main.ts`);

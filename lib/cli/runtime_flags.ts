@@ -16,10 +16,20 @@ const TLS_ENVIRONMENT = [
  * also needs `--allow-run`; where all commands have it, in one file, every
  * other gives it up at its start.
  */
-export const PERMISSIONS: readonly string[] = [
+const PERMISSIONS: readonly string[] = [
   "--allow-net",
   "--allow-read",
   "--allow-write",
   `--allow-env=${[...Object.keys(ENVIRONMENT), ...TLS_ENVIRONMENT].join(",")}`,
   "--allow-sys=hostname,networkInterfaces,osRelease,uid",
 ];
+
+/**
+ * Half of what V8 takes for young objects by itself. Of 1,000 sessions each
+ * costs a manager 52 kB then instead of 92, and a renewal as much of a core as
+ * before (Deno 2.9.6).
+ */
+export const V8_FLAGS = "--v8-flags=--max-semi-space-size=8";
+
+/** What the program is started with, in every form. */
+export const RUNTIME_FLAGS: readonly string[] = [V8_FLAGS, ...PERMISSIONS];
