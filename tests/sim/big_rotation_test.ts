@@ -22,7 +22,6 @@ Deno.test(`RotationDesk carries ${NODES} nodes from root to root, and takes ${AW
   await clock.runUntil(6 * MINUTE);
   assertEquals([...fleet.manager.desk.sessions].length, here.length);
   tallies.connection.most = 0;
-  clock.longestMs = 0;
   const before = fleet.cluster.root.generation;
   const desk = fleet.manager.rotation;
   const started = clock.now;
@@ -59,10 +58,4 @@ Deno.test(`RotationDesk carries ${NODES} nodes from root to root, and takes ${AW
   // Those that are asked, and those that move for the manager's certificate.
   assertLessOrEqual(tallies.connection.most, 2 * IN_FLIGHT);
   await fleet.stop();
-  // deno-lint-ignore no-console -- a measurement: what it may be depends on the machine
-  console.log(
-    `${NODES} nodes: at most ${tallies.renewal.most} renewals and ` +
-      `${tallies.connection.most} connections under way, ` +
-      `longest turn ${clock.longestMs.toFixed(0)} ms`,
-  );
 });

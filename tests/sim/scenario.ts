@@ -56,7 +56,7 @@ export const YEAR: Scenario = {
 /** A day in which a beat comes every five seconds. */
 export const DAY_AT_WORK: Scenario = {
   name: "a day",
-  workers: 6,
+  workers: 5,
   durationMs: DAY,
   heartbeatMs: 5 * SECOND,
   leafLifeMs: HOUR,

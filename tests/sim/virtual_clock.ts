@@ -22,8 +22,6 @@ export class VirtualClock {
   #cancelled = 0;
   /** Events that happened. */
   events = 0;
-  /** The longest that one event took, all that follows in its turn included, in real milliseconds. */
-  longestMs = 0;
   /** While set, nothing more happens. */
   stopped = false;
 
@@ -74,10 +72,8 @@ export class VirtualClock {
       if (!planned) return;
       this.#now = planned.at;
       this.events++;
-      const began = performance.now();
       planned.run?.();
       drain();
-      this.longestMs = Math.max(this.longestMs, performance.now() - began);
       if (openPromises.count !== 0) throw stillOpen();
     }
   }
