@@ -20,6 +20,7 @@ import {
   optionText,
   synopsis,
 } from "../lib/cli/forms.ts";
+import { bySubject, type Subject } from "../lib/cli/subjects.ts";
 
 const PATH = new URL("../docs/cli.md", import.meta.url);
 
@@ -33,11 +34,10 @@ export function cliDocs(): string {
     "",
     ...INTRODUCTION,
     "",
-    ...COMMANDS.map((each) =>
-      `- [\`swarmd ${each.path}\`](#${anchor(each)}): ${each.summary}`
+    ...bySubject(COMMANDS).flatMap(contents),
+    ...bySubject(COMMANDS).flatMap(({ commands }) =>
+      commands.flatMap(commandSection)
     ),
-    "",
-    ...COMMANDS.flatMap(commandSection),
     ...eventSection(),
     ...environmentSection(),
     ...exitSection(),
@@ -51,6 +51,17 @@ const INTRODUCTION = [
   "",
   "Durations are written like `90d`, `1h30m`, `10s` or `250ms`. Addresses are `HOST:PORT`, IPv6 in brackets: `[2001:db8::5]:2377`.",
 ];
+
+function contents({ title, commands }: Subject): string[] {
+  return [
+    `${title}:`,
+    "",
+    ...commands.map((each) =>
+      `- [\`swarmd ${each.path}\`](#${anchor(each)}): ${each.summary}`
+    ),
+    "",
+  ];
+}
 
 function anchor(command: Command): string {
   return `swarmd-${command.path.replaceAll(" ", "-")}`;

@@ -36,8 +36,7 @@ const help = command({
 });
 
 /**
- * Every command, in the order of help. Parsing, help, docs/cli.md and "did you
- * mean" come from here.
+ * Every command. Parsing, help, docs/cli.md and "did you mean" come from here.
  */
 export const COMMANDS: readonly Command[] = [
   ...RUNNING_COMMANDS,

@@ -5,6 +5,7 @@ import { EXIT_CODES, type ExitName, exitNumber } from "./exit_codes.ts";
 import { argumentForm, optionForm, optionText, synopsis } from "./forms.ts";
 import { formatTable, wrap } from "./output.ts";
 import { groupsOf } from "./parse.ts";
+import { bySubject } from "./subjects.ts";
 import { closest } from "./suggest.ts";
 
 /** Columns of a terminal that everybody has. */
@@ -47,12 +48,13 @@ export function overview(commands: readonly Command[]): string[] {
     "Usage:",
     "  swarmd COMMAND [OPTIONS] [ARGUMENTS]",
     "",
-    "Commands:",
-    ...columns(commands.map(({ path, summary }) => [path, summary])),
-    "",
-    "Topics of help:",
-    ...columns(Object.entries(TOPICS).map(([name, about]) => [name, about])),
-    "",
+    ...sections([
+      ...bySubject(commands).map(({ title, commands }): Section => ({
+        title,
+        rows: commands.map(({ path, summary }) => [path, summary]),
+      })),
+      { title: "Topics of help", rows: Object.entries(TOPICS) },
+    ]),
     "`swarmd help COMMAND` or `swarmd COMMAND --help` tells more.",
   ];
 }
@@ -152,10 +154,27 @@ function section(title: string, rows: readonly Row[]): string[] {
 
 type Row = readonly [left: string, right: string];
 
+interface Section {
+  readonly title: string;
+  readonly rows: readonly Row[];
+}
+
+/** One below the other, their columns as wide as those of all. */
+function sections(all: readonly Section[]): string[] {
+  const width = leftWidth(all.flatMap(({ rows }) => rows));
+  return all.flatMap(({ title, rows }) => [
+    `${title}:`,
+    ...columns(rows, width),
+    "",
+  ]);
+}
+
+function leftWidth(rows: readonly Row[]): number {
+  return Math.min(MAX_LEFT, Math.max(...rows.map(([left]) => left.length)));
+}
+
 /** Two columns, the right one wrapped. */
-function columns(rows: readonly Row[]): string[] {
-  const widths = rows.map(([left]) => left.length);
-  const width = Math.min(MAX_LEFT, Math.max(...widths));
+function columns(rows: readonly Row[], width = leftWidth(rows)): string[] {
   const indent = " ".repeat(width + 4);
   return rows.flatMap(([left, right]) => {
     const [first = "", ...more] = wrap(right, WIDTH - indent.length);
