@@ -11,7 +11,7 @@ const MAX_DEADLINE_MS = 365 * DAY;
 
 /** Every phase that a script can meet. */
 const PHASES = [
-  'Phases: "renewing", every node gets a certificate under the new root; "trusting", every node is to trust the new root as well; then the new root is the only one. With --trust-first "trusting" comes before "renewing", and then "switching": the managers get theirs. After `ca abort`: "returning", every node goes back. None of them: "stable".',
+  'Phases: "renewing", every node gets a certificate under the new root; "trusting", every node is to trust the new root as well; then the new root is the only one. With --trust-first "trusting" comes before "renewing", and then "switching": the managers get theirs. After `ca abort`: "returning", every node goes back; out of "switching" by way of "recalling", every node trusts the old root again, and the workers go back. None of them: "stable".',
   'Both "done" and "total" are nodes, and begin anew with each phase; "stragglers" are those that are not done, each with a reason in plain words.',
 ];
 /** What is written of a rotation that is watched. */
@@ -142,8 +142,9 @@ const caAbort = command({
   path: "ca abort",
   summary: "turn the rotation of the root back",
   description: [
-    'The key of the new root is destroyed at once; nodes that have a certificate under it get one under the old root again. Until they have, the phase is "returning".',
-    'It is possible in the phases "renewing" and "trusting", and changes nothing in "returning". It is not possible in "switching", the last phase of a rotation with --trust-first: every node has changed over, join tokens pin the new root, and nothing leads from there to the old one, so that whoever is joining would be cut off. It is the last phase: let it end, and rotate again, also back to the authority of before.',
+    'It is possible in every phase. The key of the new root is destroyed at once; nodes that have a certificate under it get one under the old root again. Until they have, the phase is "returning", and this changes nothing any more.',
+    'In "switching", the last phase of a rotation with --trust-first, join tokens pin the new root, and who joins by one trusts it alone. So the phase is "recalling" first: every such node comes to trust the old root, and the workers go back to it. Then the key of the new root is destroyed, the join tokens are replaced once more, and the managers go back, in "returning". Who pinned the new root and does not come in time has to join again.',
+    "It has a deadline of its own, 24h, with the quorum that the rotation had; `ca finish` works as in every phase.",
     "With --json: what `ca status` shows.",
   ],
   options: OPERATOR,
@@ -161,7 +162,7 @@ const caFinish = command({
   summary: "end the rotation of the root without stragglers",
   description: [
     "Nodes that are down, frozen or failing are not waited for any more, and after a minute no worker is. They find their way back by themselves when they return; after a rotation with --trust-first they have to join again. Managers that are up are always waited for.",
-    'It still goes through its phases ("renewing", "trusting", "switching", "returning"), and names at its end whom it left: see `ca status`.',
+    'It still goes through its phases ("renewing", "trusting", "switching", "recalling", "returning"), and names at its end whom it left: see `ca status`.',
     "With --json: what `ca status` shows.",
   ],
   options: OPERATOR,

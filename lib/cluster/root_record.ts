@@ -54,8 +54,8 @@ export interface ExternalRecord {
 }
 
 /**
- * A root that a rotation leads to. Nobody signs for it once the rotation was
- * aborted: key and authorities are gone at once.
+ * A root that a rotation leads to. Nobody signs for it once everybody returns:
+ * key and authorities are gone with the record.
  */
 export interface TargetRoot extends RootRecord {
   readonly facts: RootFacts;
@@ -67,13 +67,15 @@ export function hasSigner({ key, external }: RootRecord): boolean {
 }
 
 /**
- * Where a rotation stands. `switching` is of a trust-first rotation alone: the
- * managers, and they only, have still to renew.
+ * Where a rotation stands. Two are of a trust-first rotation alone: in
+ * `switching` the managers, and they only, have still to renew; aborted there, it
+ * is `recalling`: who joined meanwhile has first to trust the present root again.
  */
 export type RotationPhase =
   | "renewing"
   | "trusting"
   | "switching"
+  | "recalling"
   | "returning";
 
 /** A certificate of a root that another root signed. */
@@ -97,6 +99,12 @@ export interface RotationRecord {
    * Nobody gets it before the rotation ends well.
    */
   readonly successor?: CrossSigned;
+  /**
+   * The present root signed by the target, from `recalling` on: who pinned a
+   * target of our own takes no other root on a manager's word. Absent where
+   * nobody needs it.
+   */
+  readonly crossBack?: CrossSigned;
   /** Digest of the trust bundle that holds both roots. */
   readonly both: string;
   /** Wall clock of its begin, in milliseconds. */

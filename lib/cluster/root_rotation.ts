@@ -8,7 +8,7 @@ import type {
   RotationRecord,
   TargetRoot,
 } from "./root_record.ts";
-import { retire, TOKEN_GRACE_MS } from "./rotation_steps.ts";
+import { giveUp, retire, TOKEN_GRACE_MS } from "./rotation_steps.ts";
 
 /** How long a rotation waits for everyone, unless told otherwise: 24 h. */
 export const DEFAULT_DEADLINE_MS = DAY;
@@ -121,32 +121,34 @@ export function replace(
   return begin({ ...rest, ...retire(cluster) }, order);
 }
 
+/** A rotation to be turned back. */
+export interface AbortStep {
+  readonly id: string;
+  readonly now: number;
+  /** @default {86_400_000} */
+  readonly deadlineMs?: number;
+  /** For {@linkcode RotationRecord.crossBack}, where one is needed. */
+  readonly crossBack?: CrossSigned;
+}
+
 /**
  * Turns a rotation back; nothing changes when it is turned back already. The
  * target's key is gone with the record: nothing is issued under it any more.
+ * But where join tokens pin the target, whoever joined by one trusts it alone:
+ * then it is first recalled, and the key is kept until that is over.
  *
- * @throws {SwarmdError} `not-found` when another rotation, or none, is under
- * way; `precondition` when it is trust-first and only the managers are left
+ * @throws {SwarmdError} `not-found` when another rotation, or none, is under way
  */
-export function abort(
-  cluster: ClusterRecord,
-  step: {
-    readonly id: string;
-    readonly now: number;
-    /** @default {86_400_000} */
-    readonly deadlineMs?: number;
-  },
-): ClusterRecord {
-  const rotation = mustRotation(cluster, step.id);
-  if (rotation.phase === "returning") return cluster;
-  if (rotation.phase === "switching") throw tooLate();
-  const { finishAt: _, successor: __, ...rest } = rotation;
-  const { key: ___, external: ____, ...target } = rotation.target;
+export function abort(cluster: ClusterRecord, step: AbortStep): ClusterRecord {
+  const { finishAt: _, ...rotation } = mustRotation(cluster, step.id);
+  const { phase } = rotation;
+  if (phase === "recalling" || phase === "returning") return cluster;
+  const { crossBack } = step;
+  const next: RotationRecord = phase === "switching"
+    ? { ...rotation, phase: "recalling", ...(crossBack && { crossBack }) }
+    : giveUp(rotation);
   const deadline = step.now + (step.deadlineMs ?? DEFAULT_DEADLINE_MS);
-  return {
-    ...cluster,
-    rotation: { ...rest, target, phase: "returning", deadline },
-  };
+  return { ...cluster, rotation: { ...next, deadline } };
 }
 
 /**
@@ -290,22 +292,6 @@ function mustRotation(cluster: ClusterRecord, id: string): RotationRecord {
     `Cannot act on root rotation ${id}: ${
       rotation ? `rotation ${rotation.id}` : "none"
     } is under way`,
-  );
-}
-
-/**
- * Joiners pin the new root by now. A manager that went back would cut off those
- * that are on their way, since nothing leads them to the old root.
- */
-function tooLate(): SwarmdError {
-  return new SwarmdError(
-    "precondition",
-    "Cannot abort the rotation: it is switching, every node that was waited for has changed over and the join tokens pin the new root, which nothing leads back from",
-    {
-      verdict: "stop",
-      hint:
-        "Let it end, `swarmd ca status --watch` shows when, and rotate again with `swarmd ca rotate`, also back to the authority of before",
-    },
   );
 }
 

@@ -73,8 +73,10 @@ function isUnderTarget(
   if (!trustFirst) return phase !== "returning";
   // Without a cross-signature a leaf is good only for who trusts its root, and
   // a manager's only when all do.
-  if (phase === "renewing") return role === "worker" && trusts === both;
-  return phase === "switching" && trusts !== root.facts?.bundle;
+  const ready = role === "worker" && trusts === both;
+  if (phase === "renewing") return ready;
+  const pinsTarget = phase === "switching" || phase === "recalling" && !ready;
+  return pinsTarget && trusts !== root.facts?.bundle;
 }
 
 /** Most crosses of ended rotations that a leaf is sent with: TLS costs. */
@@ -148,18 +150,27 @@ export interface Bundle {
  * @throws {TypeError} when the facts of the root are not in its record
  */
 export function bundleOf(cluster: ClusterRecord): Bundle {
-  const { root, rotation, links = [] } = cluster;
+  const { root, rotation } = cluster;
   const roots = trustedRoots(cluster).map((each): BundleRoot => {
     const { generation, certificate } = each;
-    const cross = each === rotation?.target
-      ? rotation.cross?.certificate
-      : links.find(({ to }) => to === generation)?.cross;
+    const cross = crossFor(cluster, each);
     return { generation, certificate, ...(cross && { cross }) };
   });
   const digest = rotation && roots.length > 1
     ? rotation.both
     : factsOf(root).bundle;
   return { digest, roots };
+}
+
+function crossFor(
+  { root, rotation, links = [] }: ClusterRecord,
+  of: RootRecord,
+): string | undefined {
+  if (of !== root) return rotation?.cross?.certificate;
+  // Not a link: who pins a foreign target takes a manager's word, but for no
+  // root that is vouched for by one that it does not know
+  if (rotation?.trustFirst) return rotation.crossBack?.certificate;
+  return links.find(({ to }) => to === root.generation)?.cross;
 }
 
 function trustedRoots(cluster: ClusterRecord): (RootRecord | TargetRoot)[] {
@@ -173,7 +184,9 @@ function trustedRoots(cluster: ClusterRecord): (RootRecord | TargetRoot)[] {
 /** The root whose digest a join token made now has to carry. */
 export function tokenRootOf(cluster: ClusterRecord): RootRecord | TargetRoot {
   const { root, rotation } = cluster;
-  return rotation?.phase === "switching" ? rotation.target : root;
+  const pinsTarget = rotation?.phase === "switching" ||
+    rotation?.phase === "recalling";
+  return pinsTarget ? rotation.target : root;
 }
 
 /** What who pins a root is told. */

@@ -212,8 +212,8 @@ function counts(node: NodeFacts, now: number): boolean {
 interface Goal {
   /** Key id that its certificate must name as its issuer. */
   readonly issuer?: string;
-  /** Digest of the bundle that it must have named. */
-  readonly trusts?: string;
+  /** Digests of bundles: it must have named one of them. */
+  readonly trusts?: readonly string[];
 }
 
 /** What the present phase waits for, of a node of a role. */
@@ -230,16 +230,24 @@ function goalOf(
     case "renewing":
       if (!trustFirst) return { issuer };
       // Who pins the old root could not follow a manager that renewed.
-      return role === "manager" ? { trusts: both } : { issuer, trusts: both };
+      return role === "manager"
+        ? { trusts: [both] }
+        : { issuer, trusts: [both] };
     case "trusting":
       // A node that nobody waited for may come now, under the old root still.
-      return trustFirst ? { trusts: both } : { issuer, trusts: both };
+      return trustFirst ? { trusts: [both] } : { issuer, trusts: [both] };
     case "switching":
       return { issuer };
+    case "recalling": {
+      // Who pins the new root could not follow a manager that went back. One
+      // that never trusted it needs no recall, and would not hear of it.
+      const trusts = [both, old.bundle];
+      return role === "manager" ? { trusts } : { issuer: old.keyId, trusts };
+    }
     case "returning":
       return trustFirst
         ? { issuer: old.keyId }
-        : { issuer: old.keyId, trusts: old.bundle };
+        : { issuer: old.keyId, trusts: [old.bundle] };
   }
 }
 
@@ -252,19 +260,24 @@ function missingOf(
   },
 ): string | undefined {
   const goal = goalOf({ root, rotation }, node.role);
-  const back = rotation.phase === "returning";
+  const { phase } = rotation;
   if (goal.issuer !== undefined && !isSeenUnder(node, goal.issuer)) {
+    const back = phase === "recalling" || phase === "returning";
     return node.issuerKeyId === undefined
       ? "has not come with its certificate yet"
       : `has not been seen under the ${back ? "old" : "new"} root`;
   }
-  if (goal.trusts !== undefined && node.trusts !== goal.trusts) {
-    return back
-      ? "has not said that it trusts the old root alone"
-      : "has not said that it trusts the new root";
+  if (goal.trusts && !goal.trusts.includes(node.trusts ?? "")) {
+    return UNSAID[phase] ?? "has not said that it trusts the new root";
   }
   return undefined;
 }
+
+/** What it has not said yet, where that is not of the new root. */
+const UNSAID: Readonly<Partial<Record<RotationPhase, string>>> = {
+  recalling: "has not said that it trusts the old root as well",
+  returning: "has not said that it trusts the old root alone",
+};
 
 /** And has nothing on its disk under another, from before a change of mind. */
 function isSeenUnder(node: NodeFacts, issuer: string): boolean {

@@ -36,6 +36,7 @@ export function advance(
     : AFTER[rotation.phase];
   if (next === "old root") return settle(cluster);
   if (next === "new root") return succeed(cluster, look.now);
+  if (next === "returning") return { ...cluster, rotation: giveUp(rotation) };
   return { ...cluster, rotation: { ...rotation, phase: next } };
 }
 
@@ -46,14 +47,23 @@ const AFTER: Readonly<Record<RotationPhase, Next>> = {
   renewing: "trusting",
   trusting: "new root",
   switching: "new root", // unreachable
+  recalling: "returning", // unreachable
   returning: "old root",
 };
 const AFTER_TRUST_FIRST: Readonly<Record<RotationPhase, Next>> = {
   trusting: "renewing",
   renewing: "switching",
   switching: "new root",
+  recalling: "returning",
   returning: "old root",
 };
+
+/** Everybody goes back; nobody signs for the target any more, nor vouches for it. */
+export function giveUp(rotation: RotationRecord): RotationRecord {
+  const { successor: _, target, ...rest } = rotation;
+  const { key: __, external: ___, ...bare } = target;
+  return { ...rest, target: bare, phase: "returning" };
+}
 
 /**
  * Forgets what nobody needs any more.

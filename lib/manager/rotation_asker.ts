@@ -29,6 +29,8 @@ interface Need {
   readonly renew?: string;
   /** Digest of the bundle that it should trust. */
   readonly bundle?: string;
+  /** Who refused the bundle before may take it now. */
+  readonly vouched?: true;
   /** First it has to see this manager with the certificate that it has now. */
   readonly move?: true;
 }
@@ -197,6 +199,7 @@ export class RotationAsker {
     return {
       ...(renew && { renew: keyId }),
       ...(bundle && (move ? { move } : { bundle: digest })),
+      ...(bundle && cluster.rotation?.crossBack && { vouched: true }),
     };
   }
 

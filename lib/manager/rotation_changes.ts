@@ -13,6 +13,7 @@ import {
 import { withEnd } from "../cluster/rotation_end.ts";
 import { progress } from "../cluster/rotation_progress.ts";
 import { advance, forgetHistory } from "../cluster/rotation_steps.ts";
+import { tokenRootOf } from "../cluster/root_views.ts";
 import { CLUSTER, type Transaction, type View } from "../cluster/store.ts";
 import { readCertificate } from "../pki/certificate.ts";
 import { newestKey } from "../pki/sealed.ts";
@@ -22,6 +23,7 @@ import { cutOff, type CutReport } from "./cut_over.ts";
 import { lookAtFleet } from "./fleet_look.ts";
 import { mustCluster } from "./records.ts";
 import {
+  crossBackOf,
   crossPair,
   planRotation,
   readSource,
@@ -87,16 +89,30 @@ export class RotationChanges {
 
   /** Turns the rotation back. */
   async abort(): Promise<void> {
-    await this.#step((cluster, step) => {
-      const deadlineMs = DEFAULT_DEADLINE_MS;
-      return abort(cluster, { ...step, deadlineMs });
-    }, (id) => `rotation ${id} is aborted`);
+    await this.#exclusive(async () => {
+      const before = this.#parts.store.view(mustCluster);
+      const id = rotationIn(before);
+      const crossBack = await crossBackOf(before, this.#parts);
+      const step = {
+        id,
+        now: this.#parts.clock.now(),
+        deadlineMs: DEFAULT_DEADLINE_MS,
+        ...(crossBack && { crossBack }),
+      };
+      const why = `rotation ${id} is aborted`;
+      await this.#change((c) => abort(c, step), { by: "operator", why });
+    });
   }
 
   /** Ends the rotation without those that cannot follow. */
   async finish(): Promise<void> {
-    const why = (id: string) => `rotation ${id} is to end without stragglers`;
-    await this.#step(finish, why);
+    const { store, clock } = this.#parts;
+    await this.#exclusive(async () => {
+      const id = rotationIn(store.view(mustCluster));
+      const step = { id, now: clock.now() };
+      const why = `rotation ${id} is to end without stragglers`;
+      await this.#change((c) => finish(c, step), { by: "operator", why });
+    });
   }
 
   /** Takes every step that the record allows now. */
@@ -114,22 +130,6 @@ export class RotationChanges {
     return await mine;
   }
 
-  async #step(
-    change: (
-      cluster: ClusterRecord,
-      step: { readonly id: string; readonly now: number },
-    ) => ClusterRecord,
-    why: (id: string) => string,
-  ): Promise<void> {
-    const { store, clock } = this.#parts;
-    await this.#exclusive(async () => {
-      const id = rotationIn(store.view(mustCluster));
-      const step = { id, now: clock.now() };
-      const ordered = { by: "operator", why: why(id) } as const;
-      await this.#change((cluster) => change(cluster, step), ordered);
-    });
-  }
-
   /** @returns whether there was a step to take */
   async #advanceOnce(): Promise<boolean> {
     const { store, authorities, logger } = this.#parts;
@@ -144,8 +144,7 @@ export class RotationChanges {
     await store.update((tx) => {
       const after = next(tx);
       if (!after) return;
-      const switching = after.rotation?.phase === "switching";
-      const cluster = switching && tokens ? { ...after, tokens } : after;
+      const cluster = tokens ? { ...after, tokens } : after;
       this.#put(tx, cluster, { by: "manager" });
     });
     authorities.forget();
@@ -168,11 +167,15 @@ export class RotationChanges {
   }
 
   /**
-   * From `switching` on joiners have to pin the next root, which nothing leads
-   * to from the present one.
+   * Where joiners have to pin another root while a rotation lasts, nothing leads
+   * them to it from the one that they pinned.
    */
   async #tokensFor(step: ClusterRecord) {
-    if (step.rotation?.phase !== "switching") return undefined;
+    const before = this.#parts.store.view(mustCluster);
+    const pinned = tokenRootOf(before).generation;
+    if (!step.rotation || tokenRootOf(step).generation === pinned) {
+      return undefined;
+    }
     const { crypto, random, clock, keyRing } = this.#parts;
     const key = newestKey(keyRing);
     const plan = { crypto, random, now: clock.now(), key };

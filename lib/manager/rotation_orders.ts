@@ -17,7 +17,7 @@ import { TOKEN_GRACE_MS } from "../cluster/rotation_steps.ts";
 import { factsOf } from "../cluster/root_views.ts";
 import { SwarmdError } from "../base/errors.ts";
 import { type Certificate, readCertificate } from "../pki/certificate.ts";
-import { crossSign } from "../pki/cross_sign.ts";
+import { type CrossOrder, crossSign } from "../pki/cross_sign.ts";
 import type { Crypto } from "../pki/crypto.ts";
 import { CA_NAME } from "../pki/profile.ts";
 import { newestKey } from "../pki/sealed.ts";
@@ -173,6 +173,34 @@ async function orderRotation(
   };
 }
 
+/**
+ * A target of our own vouches for the present root, before a rotation is
+ * recalled. It is good for as long as that root: nobody else can have its key
+ * sign, which is gone soon, and nobody is to trust it afterwards.
+ *
+ * @returns `undefined` where nobody needs it: who pins a foreign target takes a
+ * manager's word
+ */
+export async function crossBackOf(
+  cluster: ClusterRecord,
+  { crypto, random, clock, authorities }: Pick<
+    RotationParts,
+    "crypto" | "random" | "clock" | "authorities"
+  >,
+): Promise<CrossSigned | undefined> {
+  if (cluster.rotation?.phase !== "switching") return undefined;
+  const [present, target] = authorities.issuers;
+  if (!present || !target?.key || isForeign(target.root)) return undefined;
+  const { root } = present;
+  return await crossSigned(crypto, {
+    ...{ root, issuer: target.root, issuerKey: target.key },
+    ...{ random, now: clock.now(), end: root.notAfter },
+    clusterId: cluster.id,
+    generation: cluster.root.generation,
+    successor: false,
+  });
+}
+
 /** The present root vouches for the target: for the rotation, and for later. */
 export async function crossPair(
   cluster: ClusterRecord,
@@ -184,11 +212,8 @@ export async function crossPair(
   },
 ): Promise<CrossPair> {
   const { crypto, present, made: { certificate: root }, deadline } = plan;
-  const sign = async (
-    successor: boolean,
-    end: number,
-  ): Promise<CrossSigned> => {
-    const der = await crossSign(crypto, {
+  const sign = (successor: boolean, end: number) =>
+    crossSigned(crypto, {
       ...plan,
       clusterId: cluster.id,
       root,
@@ -197,21 +222,31 @@ export async function crossPair(
       issuerKey: present.key,
       end,
     });
-    const { notAfter } = await readCertificate(crypto, der);
-    return { certificate: toBase64(der), notAfter };
-  };
   return {
     cross: await sign(false, deadline + TOKEN_GRACE_MS),
     successor: await sign(true, deadline + cluster.leafLifeMs + RETURN_MS),
   };
 }
 
+async function crossSigned(
+  crypto: Crypto,
+  order: CrossOrder,
+): Promise<CrossSigned> {
+  const der = await crossSign(crypto, order);
+  const { notAfter } = await readCertificate(crypto, der);
+  return { certificate: toBase64(der), notAfter };
+}
+
 /** Nodes take no new root on a manager's word while they trust one of ours. */
 function foreign(root: Certificate): Certificate {
-  if (root.subject.commonName !== CA_NAME) return root;
+  if (isForeign(root)) return root;
   throw new SwarmdError(
     "precondition",
     "Cannot rotate by trust first: the present root is the cluster's own, and can vouch for the next",
     { verdict: "stop", hint: "Leave --trust-first out" },
   );
+}
+
+function isForeign({ subject }: Certificate): boolean {
+  return subject.commonName !== CA_NAME;
 }

@@ -27,6 +27,9 @@ export const MIGRATIONS: readonly string[] = [
   // From here on entries of the log are linked; a program that does not link
   // must not write to it.
   `CREATE TABLE head (id TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT;`,
+  // From here on a rotation may be `recalling`; a program that does not know
+  // that would go back at once, and cut off who pins the new root.
+  "",
 ];
 
 /** What {@linkcode migrate} needs beside the database. */

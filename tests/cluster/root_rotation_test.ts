@@ -114,8 +114,6 @@ Deno.test("start() trust-first renews the workers that said so first, the manage
   }
   const done = after(begun, 3);
   assertEquals([done.links, done.graces], [undefined, undefined]);
-  const switching = after(begun, 2);
-  assertThrows(() => abort(switching, { id: "H2", now: NOW }), SwarmdError);
 });
 
 Deno.test("advance() waits for each node as its phase says", () => {
@@ -288,17 +286,6 @@ Deno.test("start(), replace() and cutOver() refuse what was made for another rec
   const stale = { ...other, replaces: "I3" };
   const second = replace(running, { ...other, replaces: "H2" });
   assertThrows(() => replace(second, stale), SwarmdError, "meanwhile");
-});
-
-Deno.test("abort() says why it cannot turn back any more, and what to do", () => {
-  const switching = after(rotating({ trustFirst: true }), 2);
-  const { code, verdict, hint } = assertThrows(
-    () => abort(switching, { id: "H2", now: NOW }),
-    SwarmdError,
-    "Cannot abort the rotation: it is switching",
-  );
-  assertEquals([code, verdict], ["precondition", "stop"]);
-  assert(hint?.includes("rotate again"));
 });
 
 Deno.test("caRootAnswer() and successionFrom() lead to the present root, links entering with it", () => {

@@ -6,6 +6,7 @@ import {
   replace,
   start,
 } from "../../lib/cluster/root_rotation.ts";
+import { giveUp } from "../../lib/cluster/rotation_steps.ts";
 import type { At, RotationMoves } from "./rotation_moves.ts";
 import type { Budget, ModelNode, ModelState, Setup } from "./rotation_state.ts";
 import { orderFor } from "./rotation_symbols.ts";
@@ -141,9 +142,9 @@ export class RotationAccidents {
       yield step(`replaces by ${name}`, spent, { cluster: next });
     }
     const { phase } = rotation;
-    const turns = phase !== "returning" && phase !== "switching";
+    const turns = phase !== "returning" && phase !== "recalling";
     if (budget.aborts > 0 && turns) {
-      const make = (from: ClusterRecord) => abort(from, { id, now });
+      const make = (from: ClusterRecord) => this.#abort(from, { id, now });
       const next = this.once(state, { what: "abort", make });
       const spent = { aborts: budget.aborts - 1 };
       yield step("aborts", spent, { cluster: next });
@@ -154,6 +155,24 @@ export class RotationAccidents {
       const spent = { finishes: budget.finishes - 1 };
       yield step("finishes", spent, { cluster: next });
     }
+  }
+
+  #abort(
+    cluster: ClusterRecord,
+    step: { readonly id: string; readonly now: number },
+  ): ClusterRecord {
+    const { own = [], mutation } = this.#setup;
+    const { certificate: old } = cluster.root;
+    const { target } = cluster.rotation ?? {};
+    const vouches = target !== undefined && own.includes(target.certificate) &&
+      mutation !== "nobody vouches back";
+    const certificate = `${old}<${target?.certificate}`;
+    const crossBack = { certificate, notAfter: Infinity };
+    const back = abort(cluster, { ...step, ...(vouches && { crossBack }) });
+    const { rotation } = back;
+    return mutation === "back at once" && rotation
+      ? { ...back, rotation: giveUp(rotation) }
+      : back;
   }
 
   #offline(at: At): ModelState | undefined {

@@ -33,6 +33,13 @@ Deno.test("withEnd() keeps how a rotation ended, and leaves every other change a
   const trusting = advanced(begun);
   const ended = advanced(trusting);
   const returning = abort(begun, { id: "H2", now: NOW });
+  const stable = symbolicCluster();
+  const foreign = { name: "H", now: NOW, trustFirst: true };
+  const switching = advanced(
+    advanced(start(stable, orderFor(stable, foreign))),
+  );
+  const recalling = abort(switching, { id: "H2", now: NOW });
+  const recalled = advanced(recalling);
   const order = orderFor(begun, { name: "I", now: NOW });
   const other = replace(begun, { ...order, replaces: "H2" });
   const cut = cutOver(begun, {
@@ -47,6 +54,9 @@ Deno.test("withEnd() keeps how a rotation ended, and leaves every other change a
     [begun, returning],
     [trusting, ended, "finished", "d:H"],
     [returning, advanced(returning), "aborted", "d:G"],
+    [switching, recalling],
+    [recalling, recalled],
+    [recalled, advanced(recalled), "aborted", "d:G"],
     [begun, other, "replaced", "d:G"],
     [begun, cut, "replaced", "d:I"],
   ];

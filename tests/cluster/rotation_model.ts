@@ -97,13 +97,28 @@ export class RotationModel {
   }
 
   /** Whether everything has come to rest as it should. */
-  isRight({ cluster, nodes }: ModelState): boolean {
+  isRight(state: ModelState): boolean {
+    const { cluster, nodes } = state;
     const root = cluster.root.certificate;
     const { trustFirst } = this.#setup;
-    return !cluster.rotation &&
-      nodes.every((node) =>
-        isRightNode(node, root) || (node.behind && trustFirst)
-      );
+    if (cluster.rotation) return trustFirst === true && this.#isHeld(state);
+    return nodes.every((node) =>
+      isRightNode(node, root) || (node.behind && trustFirst)
+    );
+  }
+
+  /** Whoever cannot follow is waited for, but only until the deadline. */
+  #isHeld(state: ModelState): boolean {
+    const late = this.#late(state);
+    return state.now < (state.cluster.rotation?.deadline ?? 0) &&
+      late.size > 0 &&
+      state.nodes.every(({ name, behind }) => behind || !late.has(name));
+  }
+
+  #late(state: ModelState): ReadonlySet<string> {
+    const { stragglers = [] } = progress(state.cluster, this.#look(state)) ??
+      {};
+    return new Set(stragglers.map(({ node }) => node));
   }
 
   #wrongNode(state: ModelState, node: ModelNode): string | undefined {
@@ -161,13 +176,14 @@ export class RotationModel {
       make: () => step,
     });
     const ended = !next.rotation;
-    const switching = next.rotation?.phase === "switching";
-    const cuts = switching || ended &&
+    // Managers go where who trusts another root alone cannot verify them
+    const { trustFirst } = this.#setup;
+    const phase = next.rotation?.phase;
+    const moves = phase === "switching" || trustFirst && phase === "returning";
+    const cuts = moves || ended &&
         (next.root !== state.cluster.root ||
           state.cluster.rotation?.trustFirst === true);
-    const late = new Set(
-      progress(state.cluster, look)?.stragglers.map(({ node }) => node),
-    );
+    const late = this.#late(state);
     const nodes = state.nodes.map((node) => {
       const neverWaitedFor = this.#setup.mutation !== "no time for joiners" &&
         node.record !== undefined && !node.record.certificates.current &&

@@ -42,6 +42,14 @@ const SETUPS: readonly Setup[] = [
     joiner: true,
   }),
   setup({ aborts: 1 }, { joiner: true, trustFirst: true }),
+  setup({ aborts: 1, offlines: 1, deadlines: 2, targets: ["H"] }, {
+    joiner: true,
+    trustFirst: true,
+  }),
+  setup(
+    { aborts: 1, offlines: 1, restarts: 1, losses: 1, targets: ["H"] },
+    { joiner: true, trustFirst: true, own: ["H"] },
+  ),
 ];
 
 Deno.test("advance() and its views let every pair verify each other in all interleavings, and end in rest", () => {
@@ -54,7 +62,7 @@ Deno.test("advance() and its views let every pair verify each other in all inter
     for (const kind of found.met.keys()) met.add(kind);
   }
   // The interleavings did reach what they are for.
-  assert(states > 60_000, `${states} states`);
+  assert(states > 100_000, `${states} states`);
   assertEquals([...met].toSorted(), [
     "11 minutes pass",
     "8 days pass",
@@ -82,6 +90,10 @@ Deno.test("advance() and its views let every pair verify each other in all inter
 
 /** Rules that earlier texts lacked, and a setup in which each is needed. */
 const BROKEN: readonly [Mutation, Setup][] = [
+  [
+    "back at once",
+    setup({ aborts: 1, targets: ["H"] }, { joiner: true, trustFirst: true }),
+  ],
   ["chain of the phase", setup({ aborts: 1, targets: ["H"] })],
   [
     "early links",
@@ -89,6 +101,14 @@ const BROKEN: readonly [Mutation, Setup][] = [
   ],
   ["no grace", setup({ targets: ["H"] }, { joiner: true })],
   ["no time for joiners", setup({ targets: ["H"] }, { joiner: true })],
+  [
+    "nobody vouches back",
+    setup({ aborts: 1, targets: ["H"] }, {
+      joiner: true,
+      trustFirst: true,
+      own: ["H"],
+    }),
+  ],
 ];
 
 for (const [mutation, each] of BROKEN) {

@@ -144,10 +144,11 @@ export class RotationMoves {
     if (!this.#trust.accepts(state, node)) return this.#recover(at, bundle);
     const keeps = verifies(this.#trust.sent(state, disk.leaf), bundle);
     const next = keeps ? bundle : [...disk.bundle, ...bundle];
+    const { certificate: managersGoTo } = tokenRootOf(state.cluster);
     const { pushed: _, ...rest } = node;
     return this.change({ ...at, node: rest }, {
       connection: "fresh",
-      behind: node.behind && !next.includes(state.cluster.root.certificate),
+      behind: node.behind && !next.includes(managersGoTo),
       disk: { ...disk, bundle: next },
       record: { ...promoted(record, disk.leaf), trusts: digestOf(next) },
     });
@@ -185,14 +186,14 @@ export class RotationMoves {
     const { disk, record, inbox } = node;
     const { bundle } = this.#trust.views(state.cluster);
     if (!disk || !record || node.connection === "none") return undefined;
-    if (record.trusts === bundle.digest || node.pushed === bundle.digest) {
+    if (record.trusts === bundle.digest || isSameOffer(node.pushed, bundle)) {
       return undefined;
     }
     // What it said is void from the moment on at which it is told otherwise
     const { trusts: _, ...forgotten } = record;
     return this.change(at, {
       inbox: [...inbox.slice(-1), bundle],
-      pushed: bundle.digest,
+      pushed: bundle,
       record: forgotten,
     });
   }
@@ -203,8 +204,8 @@ export class RotationMoves {
     const [offered, ...rest] = inbox;
     if (!disk || !offered || node.received) return undefined;
     const bundle = offered.roots.map(({ certificate }) => certificate);
-    // A push is no proof; trust-first has no other
-    const proven = this.#setup.trustFirst ||
+    // A push is no proof, but to who trusts foreign roots alone
+    const proven = this.#takesOnWord(offered, disk.bundle) ||
       isProven(offered, disk.bundle) ||
       isProven(offered, [
         ...disk.bundle,
@@ -218,6 +219,15 @@ export class RotationMoves {
       connection: node.connection === "none" ? "none" : "stale",
       disk: { ...disk, bundle },
     });
+  }
+
+  #takesOnWord({ roots }: Bundle, trusted: readonly string[]): boolean {
+    const { trustFirst, own = [] } = this.#setup;
+    const vouched = roots.some(({ certificate, cross }) =>
+      cross !== undefined && !trusted.includes(certificate)
+    );
+    return trustFirst === true && !vouched &&
+      !trusted.some((root) => own.includes(root));
   }
 
   askRoot(at: At): ModelState | undefined {
@@ -242,6 +252,14 @@ export class RotationMoves {
     const leaf = this.#issue(state, node);
     return this.#withIssued(at, { received: leaf }, leaf);
   }
+}
+
+/** The same roots, and the same that vouches for them. */
+function isSameOffer(before: Bundle | undefined, { roots }: Bundle): boolean {
+  return before !== undefined && before.roots.length === roots.length &&
+    before.roots.every(({ certificate, cross }, i) =>
+      certificate === roots[i]?.certificate && cross === roots[i]?.cross
+    );
 }
 
 /** Whether roots that are trusted lead to all of an offer, one by one. */

@@ -1,6 +1,7 @@
 import { FINISH_PATIENCE_MS } from "../../lib/cluster/rotation_progress.ts";
 import type { ClusterRecord } from "../../lib/cluster/cluster.ts";
 import type { CertificateRecord } from "../../lib/cluster/node.ts";
+import type { Bundle } from "../../lib/cluster/root_views.ts";
 import { MINUTE } from "../../lib/base/time.ts";
 import type { Leaf } from "./rotation_symbols.ts";
 import type { Step } from "./rotation_accidents.ts";
@@ -157,6 +158,7 @@ class KeyMaker {
       rotation?.id,
       rotation?.phase,
       rotation?.finishAt !== undefined,
+      rotation?.crossBack?.certificate,
       links?.map(({ cross }) => cross),
       graces?.map(({ cross }) => cross.certificate),
       retired?.map(({ certificate }) => certificate),
@@ -183,9 +185,9 @@ class KeyMaker {
       leafKey(disk?.leaf),
       disk?.bundle.join("+"),
       leafKey(received),
-      inbox.map(({ digest }) => digest).join(">"),
+      inbox.map(bundleKey).join(">"),
       pinned,
-      node.pushed,
+      bundleKey(node.pushed),
       recordKey(current),
       recordKey(pending),
       record?.trusts,
@@ -193,6 +195,11 @@ class KeyMaker {
     this.#nodes.set(node, key);
     return key;
   }
+}
+
+function bundleKey(bundle: Bundle | undefined): string {
+  const crosses = bundle?.roots.map(({ cross }) => cross) ?? [];
+  return bundle ? `${bundle.digest}(${crosses.join()})` : "";
 }
 
 function leafKey(leaf: Leaf | undefined): string {

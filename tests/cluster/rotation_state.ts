@@ -30,16 +30,20 @@ export interface Budget {
 
 /** A rule that is broken, to see that the model notices. */
 export type Mutation =
+  | "back at once"
   | "chain of the phase"
   | "early links"
   | "no grace"
-  | "no time for joiners";
+  | "no time for joiners"
+  | "nobody vouches back";
 
 /** What is explored. */
 export interface Setup {
   readonly workers: readonly string[];
   readonly joiner: boolean;
   readonly trustFirst?: boolean;
+  /** Roots of our own: who trusts one takes no other on a manager's word. */
+  readonly own?: readonly string[];
   readonly quorum?: number;
   readonly budget: Budget;
   readonly mutation?: Mutation;
@@ -63,8 +67,8 @@ export interface ModelNode {
   readonly received?: Leaf;
   /** Bundles that were sent to it, oldest first. */
   readonly inbox: readonly Bundle[];
-  /** Digest of what it was sent since its last `hello`. */
-  readonly pushed?: string;
+  /** What it was sent since its last `hello`. */
+  readonly pushed?: Bundle;
   /** What a joiner trusts after it asked for the root. */
   readonly pinned?: string;
   readonly record?: NodeRecord;

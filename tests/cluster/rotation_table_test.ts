@@ -67,6 +67,7 @@ function states(): Map<string, ClusterRecord> {
     ["trusting, trust-first", foreign],
     ["renewing, trust-first", mustBeOver(foreign, 1)],
     ["switching", mustBeOver(foreign, 2)],
+    ["recalling", back(mustBeOver(foreign, 2))],
     ["returning, trust-first", back(foreign)],
   ]);
 }
@@ -104,7 +105,8 @@ Deno.test("docs/trust.md says where each change of a rotation leads, in every ph
     const cluster = all.get(name);
     assert(cluster);
     const id = cluster.rotation?.id ?? "";
-    const trustFirst = name.endsWith("trust-first") || name === "switching";
+    const trustFirst = name.endsWith("trust-first") ||
+      cluster.rotation?.trustFirst === true;
     const order = orderFor(cluster, { name: "I", now: NOW, trustFirst });
     const { target } = order;
     const cut = {
