@@ -1,12 +1,15 @@
 import { assert, assertEquals } from "@std/assert";
 import { MINUTE, SECOND } from "../../lib/base/time.ts";
 import type { ClusterRecord } from "../../lib/cluster/cluster.ts";
+import type { RotationOutcome } from "../../lib/cluster/root_record.ts";
 import { bundleOf } from "../../lib/cluster/root_views.ts";
+import { CLUSTER, type Store } from "../../lib/cluster/store.ts";
 import type { RotationDesk } from "../../lib/manager/rotation_desk.ts";
 import { parseJoinToken } from "../../lib/pki/join_token.ts";
 import { startWorker } from "../../lib/worker/start.ts";
 import { Worker } from "../../lib/worker/worker.ts";
 import { turn } from "../fakes/clock.ts";
+import { AUTHORITY, foreignRoot, reading } from "../manager/foreign_root.ts";
 import { Device, endpointOf, MANAGER } from "./device.ts";
 import { Process } from "./fleet.ts";
 import { type Death, deaths } from "./kill.ts";
@@ -14,7 +17,7 @@ import { MortalManager } from "./mortal_manager.ts";
 
 /** What an operator does, again where the manager died at it. */
 interface Act {
-  readonly does: (desk: RotationDesk) => Promise<unknown>;
+  readonly does: (desk: RotationDesk, store: Store) => Promise<unknown>;
   readonly isDone: (cluster: ClusterRecord) => boolean;
 }
 
@@ -24,7 +27,26 @@ const start = (generation: number): Act => ({
 });
 const abort: Act = {
   does: (desk) => desk.abort(),
-  isDone: ({ rotation }) => !rotation || rotation.phase === "returning",
+  isDone: ({ rotation }) =>
+    !rotation || ["recalling", "returning"].includes(rotation.phase),
+};
+const trustFirst: Act = {
+  does: (desk) => desk.start({ trustFirst: true }),
+  isDone: ({ generation = 1 }) => generation >= 3,
+};
+/** In the moment in which it begins: one manager alone is done soon after. */
+const abortSwitching: Act = {
+  isDone: (cluster) => trustFirst.isDone(cluster) && abort.isDone(cluster),
+  does: (desk, store) => {
+    const unwatch = store.watch(() => look());
+    const look = () => {
+      if (phaseOf(store) !== "switching") return;
+      unwatch();
+      void desk.abort();
+    };
+    look();
+    return Promise.resolve();
+  },
 };
 const finish: Act = {
   does: (desk) => desk.finish(),
@@ -35,6 +57,10 @@ const cutOff: Act = {
   isDone: ({ compromised = [] }) => compromised.length > 0,
 };
 
+function phaseOf(store: Store): string | undefined {
+  return store.view((view) => view.get("cluster", CLUSTER))?.rotation?.phase;
+}
+
 /** Rotations, and what the root is at their end. */
 const COURSES: readonly {
   readonly name: string;
@@ -42,6 +68,10 @@ const COURSES: readonly {
   readonly generations: readonly number[];
   /** Milliseconds between two acts: somewhere in the middle. */
   readonly pauseMs?: number;
+  /** Begins with a root that cannot vouch for the next, of generation 2. */
+  readonly isForeign?: true;
+  /** How it has to end where the manager does not die. */
+  readonly outcome?: RotationOutcome;
 }[] = [
   { name: "a rotation", acts: [start(2)], generations: [2] },
   // One that is over before it is aborted stays.
@@ -55,6 +85,13 @@ const COURSES: readonly {
   { name: "a replaced one", acts: [start(2), start(3)], generations: [3] },
   { name: "a finished one", acts: [start(2), finish], generations: [2] },
   { name: "a root that is cut off", acts: [cutOff], generations: [2] },
+  {
+    name: "a recall",
+    acts: [abortSwitching, trustFirst],
+    generations: [2, 3],
+    isForeign: true,
+    outcome: "aborted",
+  },
 ];
 
 /** A manager that may die, a device with a worker, and the operator. */
@@ -69,11 +106,23 @@ class Scene {
     this.device.net.servers.set(MANAGER, mortal.server);
   }
 
-  static async open(): Promise<Scene> {
+  static async open({ isForeign = false } = {}): Promise<Scene> {
     const scene = new Scene(await MortalManager.open());
+    if (isForeign) await scene.#toForeignRoot();
     await scene.join();
     await scene.pass(SECOND);
     return scene;
+  }
+
+  async #toForeignRoot(): Promise<void> {
+    const { mortal } = this;
+    const source = await foreignRoot(mortal.house, "Corporate");
+    await mortal.stop();
+    reading(mortal.house, () => Promise.resolve(source));
+    await mortal.start();
+    await mortal.manager.rotation.start({ authority: AUTHORITY });
+    await this.pass(SECOND);
+    assertEquals(mortal.cluster.root.generation, 2);
   }
 
   /** `worker join`, with the token of now. */
@@ -98,7 +147,7 @@ class Scene {
     for (const { does, isDone } of acts) {
       if (mortal.isDead) return;
       if (isDone(mortal.cluster)) continue;
-      const done = does(mortal.manager.rotation);
+      const done = does(mortal.manager.rotation, mortal.store);
       done.catch((error) => mortal.problems.push(`Refused: ${error}`));
       await Promise.race([done, mortal.died]);
       if (!mortal.isDead) await this.pass(pauseMs);
@@ -142,7 +191,7 @@ async function live(
   course: typeof COURSES[number],
   death: Death,
 ): Promise<number> {
-  await using scene = await Scene.open();
+  await using scene = await Scene.open(course);
   const { mortal, device } = scene;
   const { id } = scene.process;
   mortal.dieAt(death, () => device.net.pipes.forEach((pipe) => pipe.cut()));
@@ -157,6 +206,8 @@ async function live(
     const isCut = mortal.cluster.compromised !== undefined;
     if (isCut && !scene.isRight) await scene.joinAgain();
     else assertEquals(scene.process.id, id, where);
+  } else if (course.outcome !== undefined) {
+    assertEquals(mortal.cluster.lastRotation?.outcome, course.outcome, where);
   }
   assert(scene.isRight, where);
   await assertKept(scene, { course, where });
@@ -174,7 +225,8 @@ async function assertKept(
   const { root, links = [], compromised = [] } = mortal.cluster;
   assert(course.generations.includes(root.generation), where);
   // Nothing that was given up, or cut off, leads anywhere.
-  if (root.generation === 1 || compromised.length > 0) {
+  const unlinked = course.isForeign && root.generation === 3;
+  if (root.generation === 1 || unlinked || compromised.length > 0) {
     assertEquals(links, [], where);
   } else assertEquals(links.map(({ to }) => to), [root.generation], where);
   await mortal.readLog();

@@ -1,12 +1,18 @@
 import { assert, assertEquals } from "@std/assert";
 import { HOUR, MINUTE, SECOND } from "../../lib/base/time.ts";
 import { bundleOf } from "../../lib/cluster/root_views.ts";
+import { AUTHORITY, foreignRoot, reading } from "../manager/foreign_root.ts";
+import { House } from "../manager/house.ts";
+import { Running } from "../manager/running.ts";
 import { DeadlyDisk, deaths } from "./kill.ts";
 import { Fleet, type Process } from "./fleet.ts";
 
 /** A fleet of a drill cluster, whose numbers flow all the time. */
 async function openFleet(size: number) {
-  const fleet = await Fleet.open({ drill: true, leafLifeMs: 2 * HOUR });
+  const house = await House.open({ drill: true, leafLifeMs: 2 * HOUR });
+  const source = await foreignRoot(house, "Corporate");
+  reading(house, () => Promise.resolve(source));
+  const fleet = new Fleet(house, await Running.start(house));
   const devices = Array.from(
     { length: size },
     (_, i) => fleet.device(`device ${i}`),
@@ -14,6 +20,13 @@ async function openFleet(size: number) {
   const processes: Process[] = [];
   for (const device of devices) processes.push(await fleet.join(device));
   return { fleet, devices, processes };
+}
+
+async function untilPhase(fleet: Fleet, phase: string): Promise<void> {
+  for (let i = 0; fleet.house.cluster.rotation?.phase !== phase; i++) {
+    assert(i < 20_000, `it never came to ${phase}`);
+    await fleet.pass(1);
+  }
 }
 
 function assertClean(fleet: Fleet): void {
@@ -79,12 +92,31 @@ Deno.test("RotationDesk turns a fleet back, in every phase", async () => {
     const { manager } = fleet.running;
     const before = fleet.house.cluster.root;
     await manager.rotation.start({});
-    for (let i = 0; fleet.house.cluster.rotation?.phase !== phase; i++) {
-      assert(i < 20_000, `it never came to ${phase}`);
-      await fleet.pass(1);
-    }
+    await untilPhase(fleet, phase);
     const key = fleet.house.cluster.rotation?.target.key?.data ?? "?";
     await manager.rotation.abort();
+    assert(!JSON.stringify(fleet.house.cluster).includes(key));
+    await fleet.pass(MINUTE);
+    assertEquals(fleet.house.cluster.root, before);
+    assertRight(fleet, processes);
+    assertClean(fleet);
+  }
+});
+
+Deno.test("RotationDesk turns a fleet back, in every phase of a trust-first rotation", async () => {
+  for (const phase of ["trusting", "renewing", "switching"]) {
+    const { fleet, processes } = await openFleet(3);
+    await using _fleet = fleet;
+    const { rotation } = fleet.running.manager;
+    await rotation.start({ authority: AUTHORITY });
+    await fleet.pass(MINUTE);
+    const before = fleet.house.cluster.root;
+    await rotation.start({ trustFirst: true });
+    await untilPhase(fleet, phase);
+    const key = fleet.house.cluster.rotation?.target.key?.data ?? "?";
+    await rotation.abort();
+    if (phase === "switching") await untilPhase(fleet, "recalling");
+    await untilPhase(fleet, "returning");
     assert(!JSON.stringify(fleet.house.cluster).includes(key));
     await fleet.pass(MINUTE);
     assertEquals(fleet.house.cluster.root, before);
