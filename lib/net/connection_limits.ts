@@ -78,6 +78,14 @@ export class ConnectionLimits<T> {
     this.#buckets.giveBack(bucket);
   }
 
+  /**
+   * It proved to have a place in a bounded queue: it no longer counts. Its token
+   * is spent, since whoever may wait could come as often as it likes otherwise.
+   */
+  keep(connection: T): void {
+    this.#anonymous.delete(connection);
+  }
+
   /** It is closed. */
   leave(connection: T): void {
     this.#anonymous.delete(connection);

@@ -27,6 +27,8 @@ export interface ConnectionOptions {
   readonly clock: Clock;
   /** Called by `admit`. */
   readonly admitted?: () => void;
+  /** Called by `keep`. */
+  readonly kept?: () => void;
   /** Default: 2 MiB. */
   readonly maxQueuedBytes?: number;
 }
@@ -61,6 +63,10 @@ export abstract class FramedConnection implements Connection {
     if (this.#handler) throw new TypeError("Cannot start connection twice");
     this.#handler = handler;
     queueMicrotask(() => this.#begin(handler));
+  }
+
+  keep(): void {
+    this.#options.kept?.();
   }
 
   admit(): void {

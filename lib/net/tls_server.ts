@@ -291,9 +291,10 @@ class TlsServer implements TlsListener {
     const { accept, clock, logger, settled } = this.#options;
     const { socket, servedLeaf } = this.#sockets.get(keyOf(tls)) ?? {};
     const admitted = () => socket && this.#limits.admit(socket);
+    const kept = () => socket && this.#limits.keep(socket);
     const connection = new NodeConnection(tls, {
       facts: { ...facts, ...(servedLeaf !== undefined && { servedLeaf }) },
-      ...{ clock, admitted },
+      ...{ clock, admitted, kept },
     });
     settled?.("node");
     try {

@@ -54,7 +54,12 @@ export interface Connection {
   /** Bytes queued in this process and not yet taken by the system. */
   readonly queuedBytes: number;
   start(handler: ConnectionHandler): void;
-  /** Raises the frame limit to {@linkcode MAX_FRAME}. */
+  /**
+   * The peer is no stranger: newer ones do not push it out. It is no node
+   * either, and the frame limit stays.
+   */
+  keep(): void;
+  /** The peer is a node: the same, and the frame limit is {@linkcode MAX_FRAME}. */
   admit(): void;
   send(payload: Bytes): void;
   close(): void;

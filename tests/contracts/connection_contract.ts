@@ -101,6 +101,15 @@ const CONTRACT: Readonly<
     assert(ours.messages.length <= 1);
   },
 
+  "keep() lets no longer frames through": async ({ near, far }) => {
+    const [ours] = [record(near), record(far)];
+    near.keep();
+    far.send(payload(MAX_GREETING_FRAME));
+    await ours.received(1);
+    far.send(payload(MAX_GREETING_FRAME + 1));
+    assert(hasCode(await ours.ended, "bad-frame"));
+  },
+
   "admit() lets frames of 1 MiB through and no longer ones": async (
     { near, far },
   ) => {

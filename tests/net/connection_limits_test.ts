@@ -123,6 +123,21 @@ Deno.test("admit() of who was never seen, or has left, gives nothing", () => {
   assertEquals(arrivals(limits, { from: 9, count: 9, address: "10.0.0.1" }), 0);
 });
 
+Deno.test("keep() counts a connection no longer, and gives no token back", () => {
+  const limits = new ConnectionLimits<number>(new FakeClock(), SMALL);
+  for (let id = 0; id < 3; id++) {
+    assert(limits.arrive(id, "10.0.0.1").accepted, `${id}`);
+    limits.keep(id);
+    limits.keep(id);
+  }
+  assertEquals(limits.anonymous, 0);
+  assertEquals(limits.arrive(3, "10.0.0.1"), { accepted: false });
+  // Nor does it get it back as a node's, or at its end.
+  limits.admit(0);
+  limits.leave(1);
+  assertEquals(limits.arrive(4, "10.0.0.1"), { accepted: false });
+});
+
 Deno.test("arrive() forgets addresses that have been idle", async () => {
   const clock = new FakeClock();
   const limits = new ConnectionLimits<number>(clock, {

@@ -223,7 +223,7 @@ function connectFrom(localAddress: string, port: number) {
   });
 }
 
-Deno.test("strangers never take the place of admitted nodes", async () => {
+Deno.test("strangers never take the place of admitted nodes, nor of who waits", async () => {
   await using listening = await TestServer.start(server, {
     limits: { ...DEFAULT_LIMITS, maxAnonymous: 10 },
   });
@@ -232,7 +232,8 @@ Deno.test("strangers never take the place of admitted nodes", async () => {
     nodes.push(await dialer.dial(listening.endpoint, client, never));
     const far = await listening.accepted();
     echo(far);
-    far.admit();
+    if (i % 2 === 0) far.admit();
+    else far.keep();
   }
   const recorders = nodes.map(record);
   const strangers = await Promise.all(
