@@ -130,7 +130,7 @@ const workerJoin = command({
   summary: "join a cluster and keep the session",
   description: [
     "Checks the manager against the token before the token's secret is shown to anybody, gets a certificate, then keeps a session with a manager in the foreground until SIGINT or SIGTERM. Where the state directory holds an identity that is still good, resumes it. May be repeated after any failure: it never makes a second node.",
-    "Where the cluster wants approval, shows the node's id and the fingerprint of its key, and goes on asking for a day, until an operator accepts or rejects it on a manager.",
+    "Where the cluster wants approval, shows the node's id and the fingerprint of its key, and waits for a day, through restarts of the manager, until an operator accepts or rejects it there.",
     "The token comes from --token-file, else from --token, which `ps` shows to everybody on the machine, else from SWARMD_TOKEN, else from a prompt that does not show it.",
   ],
   options: {

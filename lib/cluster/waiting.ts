@@ -1,24 +1,17 @@
 import { SwarmdError } from "../base/errors.ts";
-import { DAY, SECOND } from "../base/time.ts";
+import { DAY } from "../base/time.ts";
 import type { Applicant } from "./applicant.ts";
 import { audit } from "./audit.ts";
 import type { Transaction, View } from "./store.ts";
 
 /** How long an applicant is remembered, whatever was said, in milliseconds. */
-const WAIT_MS = DAY;
+export const WAIT_MS = DAY;
 /** Most applicants in all. */
 export const MAX_WAITING = 1_000;
 /** Most applicants that came by one token. */
 export const MAX_WAITING_PER_TOKEN = 100;
 /** Most keys that wait to be one node again, by one certificate. */
 const MAX_WAITING_PER_CERTIFICATE = 4;
-/** Shortest pause between two questions of an applicant, in milliseconds. */
-const RETRY_MS = 2 * SECOND;
-/** By how much every other applicant makes the pause longer. */
-const RETRY_STEP_MS = 20;
-/** Part of the time waited so far that is added, and at most so much. */
-const RETRY_WAITED_PART = 1 / 60;
-const MAX_RETRY_WAITED_MS = 13 * SECOND;
 
 /** What an operator says of an applicant. */
 export type Word = NonNullable<Applicant["verdict"]>;
@@ -49,22 +42,6 @@ export function listWaiting(view: View, now: number): Applicant[] {
 /** Applicants that may be forgotten. */
 export function findForgotten(view: View, now: number): Applicant[] {
   return [...view.list("applicant")].filter((each) => isForgotten(each, now));
-}
-
-/**
- * When an applicant is to ask again, in milliseconds. The more wait, the
- * later, so that all together ask no more than about 45 times a second; and
- * who has waited for minutes does not mind seconds.
- */
-export function retryAfter(
-  { waiting, waitedMs }: {
-    readonly waiting: number;
-    readonly waitedMs: number;
-  },
-): number {
-  const waited = Math.max(0, waitedMs) * RETRY_WAITED_PART;
-  return RETRY_MS + waiting * RETRY_STEP_MS +
-    Math.min(MAX_RETRY_WAITED_MS, waited);
 }
 
 /**

@@ -8,6 +8,7 @@ import type { HelloResult } from "../rpc/schemas.ts";
 import type { Carrier, NodeSession } from "./node_session.ts";
 import type { Admitted } from "./roster.ts";
 import type { WantedSession } from "./sessions.ts";
+import type { Visitor } from "./waiting_room.ts";
 
 /** A connection from its acceptance to its end. */
 export interface Guest extends Admitted {
@@ -48,6 +49,7 @@ export interface Desk {
       readonly params: unknown;
       readonly peer: Peer;
       readonly address: string;
+      readonly visitor: Visitor;
     },
   ): Promise<unknown>;
   beat(session: NodeSession, theirNow: number): void;

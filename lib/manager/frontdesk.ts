@@ -136,9 +136,12 @@ export class Frontdesk implements Desk {
     this.#closing = true;
     this.#unwatch();
     this.#voids.close();
-    this.sessions.endAll(
-      new SwarmdError("session-ended", "Session ended: the manager stops"),
+    const error = new SwarmdError(
+      "session-ended",
+      "Session ended: the manager stops",
     );
+    this.sessions.endAll(error);
+    this.#parts.handlers.waitingRoom.close(error);
   }
 
   async identify(facts: PeerFacts): Promise<Peer> {

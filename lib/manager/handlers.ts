@@ -1,5 +1,6 @@
 import { fromBase64 } from "../base/bytes.ts";
 import { SwarmdError } from "../base/errors.ts";
+import type { Random } from "../base/random.ts";
 import type { Clock } from "../base/time.ts";
 import type { NodePeer, Peer } from "../cluster/admission.ts";
 import { removeNode } from "../cluster/removal.ts";
@@ -17,10 +18,12 @@ import type { Recoveries } from "./recoveries.ts";
 import type { RehearsalDesk } from "./rehearsal.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Tokens } from "./tokens.ts";
+import { type Visitor, WaitingRoom } from "./waiting_room.ts";
 
 /** What handlers work with. */
 export interface HandlerParts {
   readonly clock: Clock;
+  readonly random: Random;
   readonly store: Store;
   readonly issuance: Issuance;
   readonly recoveries: Recoveries;
@@ -40,6 +43,8 @@ export interface ServedCall {
   readonly address: string;
   /** Absent for a call outside a session. */
   readonly session?: NodeSession;
+  /** The connection of a call outside a session, which is all that it does. */
+  readonly visitor?: Visitor;
 }
 
 type Handler<M extends Method> = (
@@ -50,12 +55,14 @@ type Handler<M extends Method> = (
 /** What this manager does for each method. A method without a handler does not type-check. */
 export class Handlers {
   readonly descriptions: Descriptions;
+  readonly waitingRoom: WaitingRoom;
   readonly #parts: HandlerParts;
   readonly #handlers: { readonly [M in Method]: Handler<M> };
 
   constructor(parts: HandlerParts) {
     this.#parts = parts;
     this.descriptions = new Descriptions(parts);
+    this.waitingRoom = new WaitingRoom(parts);
     this.#handlers = {
       "hello": () => alreadyServed("hello"),
       "heartbeat": () => alreadyServed("heartbeat"),
@@ -126,8 +133,9 @@ export class Handlers {
       { node: peer.nodeId, by },
       async () => {
         this.#mustBeAnother(peer.nodeId);
-        const told = now !== undefined && { now };
-        return await recoveries.recover({ ...{ csr, peer, by }, ...told });
+        recoveries.hear(peer, now); // once: later it is not what its clock says
+        const ask = () => recoveries.recover({ csr, peer, by });
+        return await this.waitingRoom.until(ask, mustVisitor(call));
       },
     );
   }
@@ -139,9 +147,10 @@ export class Handlers {
     const { description } = params;
     const { address: by } = call;
     const csr = fromBase64(params.csr);
+    const ask = () => issuance.join({ tokenId, csr, description, by });
     return await refusals.noting(
       { token: tokenId, by },
-      () => issuance.join({ tokenId, csr, description, by }),
+      () => this.waitingRoom.until(ask, mustVisitor(call)),
     );
   }
 
@@ -222,6 +231,14 @@ function alreadyServed(method: string): never {
 function mustSession(call: ServedCall): NodeSession {
   if (call.session) return call.session;
   throw new SwarmdError("bad-message", "The call needs a session");
+}
+
+function mustVisitor(call: ServedCall): Visitor {
+  if (call.visitor) return call.visitor;
+  throw new SwarmdError(
+    "bad-message",
+    "The call needs a connection of its own",
+  );
 }
 
 function mustNode(call: ServedCall): NodePeer {

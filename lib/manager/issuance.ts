@@ -3,6 +3,7 @@ import { SwarmdError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { newId, type Random } from "../base/random.ts";
 import type { Clock } from "../base/time.ts";
+import type { Applicant } from "../cluster/applicant.ts";
 import { audit } from "../cluster/audit.ts";
 import {
   decideJoin,
@@ -18,21 +19,12 @@ import {
 } from "../cluster/node.ts";
 import type { Store, Transaction, View } from "../cluster/store.ts";
 import { takeUse } from "../cluster/tokens.ts";
-import {
-  applicantOf,
-  enqueue,
-  listWaiting,
-  retryAfter,
-} from "../cluster/waiting.ts";
+import { applicantOf, enqueue } from "../cluster/waiting.ts";
 import type { Crypto } from "../pki/crypto.ts";
 import type { Role } from "../pki/profile.ts";
 import type { Signer } from "../pki/signer.ts";
 import { readCsr } from "../pki/csr.ts";
-import type {
-  IssuedResult,
-  JoinResult,
-  PendingResult,
-} from "../rpc/schemas.ts";
+import type { IssuedResult } from "../rpc/schemas.ts";
 import type { Authorities } from "./authorities.ts";
 import { spkiHash } from "./bootstrap.ts";
 import type { ClockGuard } from "./clock_guard.ts";
@@ -40,6 +32,7 @@ import type {
   JoinRequest,
   Made,
   Order,
+  Outcome,
   ProvenKey,
   RenewRequest,
 } from "./issuance_orders.ts";
@@ -96,14 +89,14 @@ export class Issuance {
    *
    * @throws {SwarmdError} `csr-refused`, or a `Refusal`
    */
-  async join(request: JoinRequest): Promise<JoinResult> {
+  async join(request: JoinRequest): Promise<Outcome> {
     const { csr, by, tokenId } = request;
     const key = await this.readKey(csr);
     const { spkiHash: spki } = key;
     const decide = (view: View) =>
       this.#decideJoin(view, { ...request, ...key });
-    const pending = await this.#wait(decide, { ...request, spki });
-    if (pending) return pending;
+    const applicant = await this.#wait(decide, { ...request, spki });
+    if (applicant) return { applicant };
     return await this.fulfil({
       ...key,
       csr,
@@ -118,34 +111,26 @@ export class Issuance {
   async #wait(
     decide: (view: View) => JoinDecision,
     request: JoinRequest & { readonly spki: string },
-  ): Promise<PendingResult | undefined> {
+  ): Promise<Applicant | undefined> {
     const { store, clock, random } = this.#parts;
     if (store.view(decide).kind !== "wait") return undefined;
     const { spki, tokenId, description, by: address } = request;
     const now = clock.now();
     const known = store.view((view) => applicantOf(view, { spki, now }));
-    if (known) return this.pending(known.nodeId, now);
+    if (known) return known;
     const nodeId = newId(random);
     const why = "joiners wait for approval here";
     const asks = { spki, nodeId, kind: "join", tokenId, why } as const;
-    const placed = await store.update((tx) => {
+    return await store.update((tx) => {
       const decision = decide(tx);
       if (decision.kind !== "wait") return undefined;
       const present = applicantOf(tx, { spki, now });
-      if (present) return present.nodeId;
+      if (present) return present;
       const { role } = decision;
-      enqueue(tx, { ...asks, role, description, address, at: now });
-      return nodeId;
+      const applicant = { ...asks, role, description, address, at: now };
+      enqueue(tx, applicant);
+      return applicant;
     });
-    return placed === undefined ? undefined : this.pending(placed, now);
-  }
-
-  /** What somebody is told who waits, as the node of that id. */
-  pending(node: string, now: number): PendingResult {
-    const waiting = this.#parts.store.view((view) => listWaiting(view, now));
-    const { at = now } = waiting.find(({ nodeId }) => nodeId === node) ?? {};
-    const pace = { waiting: waiting.length, waitedMs: now - at };
-    return { pending: true, node, retryMs: retryAfter(pace) };
   }
 
   /** The use is counted, and the place in the queue given up, with the node. */

@@ -1,7 +1,9 @@
 import type { Bytes } from "../base/bytes.ts";
+import type { Applicant } from "../cluster/applicant.ts";
 import type { IssuanceDecision } from "../cluster/issuance.ts";
 import type { CertificateRecord, NodeDescription } from "../cluster/node.ts";
 import type { Transaction, View } from "../cluster/store.ts";
+import type { IssuedResult } from "../rpc/schemas.ts";
 
 /** A join whose token was proved valid. */
 export interface JoinRequest {
@@ -46,3 +48,12 @@ export interface Made {
   readonly nodeId: string;
   readonly issued: CertificateRecord;
 }
+
+/** Nothing is issued yet: it is for an operator to decide. */
+export interface Undecided {
+  /** As which it is in the queue. */
+  readonly applicant: Applicant;
+}
+
+/** What comes of a request of somebody who may have to wait. */
+export type Outcome = IssuedResult | Undecided;

@@ -10,6 +10,7 @@ import type { Wire } from "../rpc/session_channel.ts";
 import { errorToWire } from "../rpc/wire_error.ts";
 import type { Desk } from "./desk.ts";
 import { type Carrier, type NodeSession, pushOn } from "./node_session.ts";
+import type { Visitor } from "./waiting_room.ts";
 
 /** Time for `hello` after the handshake, in milliseconds (trust.md §2.1). */
 const HELLO_MS = 2_000;
@@ -19,6 +20,8 @@ const ONE_CALL_MS = 15_000;
 const LAST_WORDS_MS = 50;
 /** Time after which a worker is asked to move again, in milliseconds. */
 const MOVE_AGAIN_MS = 10_000;
+/** Nobody is there to be told. */
+const ENDED = new SwarmdError("unreachable", "The connection has ended");
 /** Version of the protocol that this manager speaks. */
 export const PROTOCOL = 1;
 
@@ -43,6 +46,8 @@ export class NodeConnection implements Carrier {
   #peer: Peer = { kind: "anonymous" };
   #admittedAs: string | undefined;
   #session: NodeSession | undefined;
+  /** Of the one call: aborted at the end. */
+  #gone: AbortController | undefined;
   #cancelTimer: () => void = () => {};
   #movedAt = -Infinity;
 
@@ -125,6 +130,7 @@ export class NodeConnection implements Carrier {
     this.#state = "ended";
     this.#cancelTimer();
     this.#session?.detach(this);
+    this.#gone?.abort(ENDED);
   }
 
   #within(ms: number, what: string): void {
@@ -256,12 +262,31 @@ export class NodeConnection implements Carrier {
       }),
       peer: this.#peer,
       address: this.connection.facts.remote.host,
+      visitor: this.#visitor(),
     });
     if (this.#state !== "calling") return;
     this.connection.send(
       encodeMessage({ id: request.id, result } as Message),
     );
     this.retire();
+  }
+
+  /**
+   * While it waits, another message is one too many, as in every other call, and
+   * frames stay as short as a stranger's.
+   */
+  #visitor(): Visitor {
+    const { connection } = this;
+    this.#gone = new AbortController();
+    return {
+      connection,
+      gone: this.#gone.signal,
+      wait: () => {
+        this.#cancelTimer();
+        connection.keep();
+      },
+      refuse: (error) => this.refuse(error),
+    };
   }
 
   #inSession(message: Message & { n?: number }): void {

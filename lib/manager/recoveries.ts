@@ -1,6 +1,6 @@
 import type { Bytes } from "../base/bytes.ts";
 import type { RecoveringPeer } from "../cluster/admission.ts";
-import type { ShownCertificate } from "../cluster/applicant.ts";
+import type { Applicant, ShownCertificate } from "../cluster/applicant.ts";
 import type { IssuanceDecision } from "../cluster/issuance.ts";
 import { recordIssued } from "../cluster/issued.ts";
 import {
@@ -12,10 +12,9 @@ import {
 import type { Store, Transaction, View } from "../cluster/store.ts";
 import { applicantOf, enqueueRecovery } from "../cluster/waiting.ts";
 import type { Clock } from "../base/time.ts";
-import type { JoinResult, PendingResult } from "../rpc/schemas.ts";
 import type { ClockGuard } from "./clock_guard.ts";
 import type { Issuance } from "./issuance.ts";
-import type { ProvenKey } from "./issuance_orders.ts";
+import type { Outcome, ProvenKey } from "./issuance_orders.ts";
 import { mustNode } from "./records.ts";
 
 /** What recovery works with. */
@@ -30,8 +29,6 @@ export interface RecoveryParts {
 export interface RecoverRequest {
   readonly csr: Bytes;
   readonly peer: RecoveringPeer;
-  /** Its clock, in milliseconds; old versions do not tell. */
-  readonly now?: number;
   /** Address of the caller, for the audit log and for who approves. */
   readonly by: string;
 }
@@ -45,14 +42,13 @@ export class Recoveries {
   }
 
   /** @throws {SwarmdError} `csr-refused`, or a `Refusal` */
-  async recover(request: RecoverRequest): Promise<JoinResult> {
+  async recover(request: RecoverRequest): Promise<Outcome> {
     const { issuance, clock } = this.#parts;
     const { csr, by, peer } = request;
-    this.#hear(request);
     const key = await issuance.readKey(csr);
     const decide = (view: View) => this.#decide(view, { ...request, ...key });
-    const pending = await this.#wait(decide, { ...request, ...key });
-    if (pending) return pending;
+    const applicant = await this.#wait(decide, { ...request, ...key });
+    if (applicant) return { applicant };
     return await issuance.fulfil({
       ...key,
       ...{ csr, by },
@@ -68,8 +64,11 @@ export class Recoveries {
     });
   }
 
-  /** A copy of what was replaced may be anybody's: it is no witness. */
-  #hear({ peer, now }: RecoverRequest): void {
+  /**
+   * Takes down what the clock of a node says that has just come; old versions
+   * do not tell. A copy of what was replaced may be anybody's: it is no witness.
+   */
+  hear(peer: RecoveringPeer, now: number | undefined): void {
     const { store, clockGuard } = this.#parts;
     const node = store.view((view) => view.get("node", peer.nodeId));
     if (node && acceptable(node, peer)) clockGuard.witness(node.id, now);
@@ -79,34 +78,34 @@ export class Recoveries {
   async #wait(
     decide: (view: View) => RecoveryDecision,
     request: RecoverRequest & ProvenKey,
-  ): Promise<PendingResult | undefined> {
-    const { store, clock, issuance } = this.#parts;
-    const { peer: { nodeId }, spkiHash: spki } = request;
+  ): Promise<Applicant | undefined> {
+    const { store, clock } = this.#parts;
+    const { spkiHash: spki } = request;
     if (store.view(decide).kind !== "wait") return undefined;
     const now = clock.now();
-    const known = store.view((view) => applicantOf(view, { spki, now }));
-    const waits = known !== undefined ||
+    return store.view((view) => applicantOf(view, { spki, now })) ??
       await store.update((tx) => this.#enqueue(tx, decide(tx), request));
-    return waits ? issuance.pending(nodeId, now) : undefined;
   }
 
-  /** @returns false when it need not wait any more */
+  /** @returns `undefined` when it need not wait any more */
   #enqueue(
     tx: Transaction,
     decision: RecoveryDecision,
     { peer, by: address, spkiHash: spki }: RecoverRequest & ProvenKey,
-  ): boolean {
-    if (decision.kind !== "wait") return false;
+  ): Applicant | undefined {
+    if (decision.kind !== "wait") return undefined;
     const at = this.#parts.clock.now();
-    if (applicantOf(tx, { spki, now: at })) return true;
+    const present = applicantOf(tx, { spki, now: at });
+    if (present) return present;
     const { reason, why } = decision;
     const { id: nodeId, role, description } = mustNode(tx, peer.nodeId);
-    enqueueRecovery(tx, {
+    const applicant: Applicant = {
       ...{ spki, nodeId, role, kind: "recover", address, reason, why, at },
       shown: certificateOf(peer),
       ...(description && { description }),
-    });
-    return true;
+    };
+    enqueueRecovery(tx, applicant);
+    return applicant;
   }
 
   #decide(

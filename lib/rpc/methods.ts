@@ -45,14 +45,14 @@ export const METHODS = {
   },
   "join": {
     params: schema.joinParams,
-    result: schema.joinResult,
+    result: schema.issuedResult,
     callers: ["anonymous"],
     carriage: "connection",
     kind: "request",
   },
   "recover": {
     params: schema.recoverParams,
-    result: schema.joinResult,
+    result: schema.issuedResult,
     callers: ["recovering"],
     carriage: "connection",
     kind: "request",
@@ -120,6 +120,7 @@ export const PUSHES = {
   "heartbeat": { params: schema.heartbeatParams, carriage: "connection" },
   "move": { params: schema.moveParams, carriage: "connection" },
   "close": { params: schema.closeParams, carriage: "connection" },
+  "pending": { params: schema.pendingParams, carriage: "connection" },
   "cluster.managers": { params: schema.managersParams, carriage: "session" },
   "cluster.void-managers": {
     params: schema.voidManagersParams,

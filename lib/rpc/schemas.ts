@@ -123,20 +123,13 @@ export const issuedResult = z.object({
   now: z.number(),
 });
 
-/**
- * Nothing is issued yet: an operator decides. The same request, with the same
- * key, is to be made again.
- */
-export const pendingResult = z.object({
-  pending: z.literal(true),
+/** Nothing is issued yet: an operator decides, and the answer comes then. */
+export const pendingParams = z.object({
   /** Id that the node will have. */
   node: id,
-  /** When to ask again, in milliseconds. */
-  retryMs: z.number().check(z.positive()),
+  /** When this, or the answer, comes next, in milliseconds. */
+  nextMs: z.number().check(z.positive()),
 });
-
-/** Answer to `join` and to `recover`. */
-export const joinResult = z.union([pendingResult, issuedResult]);
 
 /** What a node registers at the start of a session, and when it changes. */
 export const registerParams = z.object({
@@ -254,10 +247,6 @@ export type HelloParams = z.infer<typeof helloParams>;
 export type JoinParams = z.infer<typeof joinParams>;
 /** An issued certificate, on the wire. */
 export type IssuedResult = z.infer<typeof issuedResult>;
-/** An answer to `join` without a certificate. */
-export type PendingResult = z.infer<typeof pendingResult>;
-/** Answer to `join`. */
-export type JoinResult = z.infer<typeof joinResult>;
 /** What a node is to trust. */
 export type BundleParams = z.infer<typeof bundleParams>;
 /** Managers' certificates that are void. */

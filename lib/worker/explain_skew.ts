@@ -58,13 +58,14 @@ async function theirTime(
   endpoint: Endpoint,
 ): Promise<number | undefined> {
   const ended = new AbortController();
+  const { signal } = ended;
   const cancel = clock.schedule(EXPLAIN_MS, () => {
     const text = `No time from ${formatEndpoint(endpoint)}`;
     ended.abort(new SwarmdError("timed-out", text));
   });
   try {
-    const connection = await dialer.dialUnverified(endpoint, ended.signal);
-    const call = new AnonymousCall(connection, clock);
+    const connection = await dialer.dialUnverified(endpoint, signal);
+    const call = new AnonymousCall(connection, { clock, signal });
     try {
       return (await call.hello(version)).now;
     } finally {

@@ -16,7 +16,7 @@ import { decodePem, encodePem } from "../pki/pem.ts";
 import { formatDigest } from "../pki/root_digest.ts";
 import type { Endpoint } from "../rpc/connection.ts";
 import { formatEndpoint } from "../rpc/endpoint.ts";
-import type { HelloResult, JoinResult, PendingResult } from "../rpc/schemas.ts";
+import type { HelloResult, IssuedResult } from "../rpc/schemas.ts";
 import { AnonymousCall } from "./anonymous.ts";
 import { readAnswer } from "./answer.ts";
 import { explainSkew } from "./explain_skew.ts";
@@ -26,7 +26,7 @@ import { judgeManager } from "./judge_manager.ts";
 import { followPin, type PinnedRoot } from "./pinned_root.ts";
 import type { WorkerPorts } from "./ports.ts";
 import type { WorkerState } from "./state.ts";
-import { whilePending } from "./while_pending.ts";
+import { type Wait, whilePending } from "./while_pending.ts";
 
 /** An unused key older than this is not used any more, in milliseconds. */
 const MAX_KEY_AGE = DAY;
@@ -42,11 +42,19 @@ export interface JoinOrder {
   readonly signal: AbortSignal;
 }
 
+/** The key that is asked with. */
+interface JoinKey extends KeyPair {
+  /** SHA-256 of the SubjectPublicKeyInfo, lower-case hex. */
+  readonly fingerprint: string;
+}
+
 /** What stays the same from one manager address to the next. */
 interface Attempt extends JoinOrder {
   readonly tokenId: string;
   /** Resolves when it is on disk. */
-  readonly staging: Promise<KeyPair>;
+  readonly staging: Promise<JoinKey>;
+  /** A manager says that an operator decides. */
+  readonly pending: Wait["pending"];
 }
 
 /**
@@ -54,7 +62,7 @@ interface Attempt extends JoinOrder {
  * token's digest, the manager proves that it knows the secret, and only then
  * is the secret sent. The key is on disk before it is asked for a certificate,
  * so that a lost answer, a crash or a retry never makes a second node. Where an
- * operator has to approve, it goes on asking.
+ * operator has to approve, it waits for a day.
  *
  * @throws {SwarmdError} of the last manager tried; a refusal ends it at once
  */
@@ -65,11 +73,11 @@ export async function join(
   const id = await tokenId(ports.crypto, order.token.secret);
   // Beside the first look at the manager, which needs no key.
   const staging = stageKey(ports, { ...order, tokenId: id });
-  const attempt = { ...order, tokenId: id, staging };
+  const { signal } = order;
   try {
-    const first = await joinAny(ports, attempt);
-    if (!("pending" in first)) return first;
-    return await untilDecided(ports, attempt, first);
+    const ask = (wait: Wait) =>
+      joinAny(ports, { ...order, ...wait, tokenId: id, staging });
+    return await whilePending(ports, { signal, ask });
   } catch (error) {
     // Only from a verified manager. The next try is with a key of its own.
     if (hasCode(error, "rejected")) await ports.identity.dropStagedKey();
@@ -79,29 +87,24 @@ export async function join(
   }
 }
 
-/** The fingerprint that is shown is of the key here, whatever a manager says. */
-async function untilDecided(
-  ports: WorkerPorts,
-  attempt: Attempt,
-  first: PendingResult,
-): Promise<HeldIdentity> {
-  const { spki } = await attempt.staging;
-  const fingerprint = toHex(await ports.crypto.sha256(spki));
-  const { signal } = attempt;
-  const ask = () => joinAny(ports, attempt);
-  return await whilePending(ports, { first, fingerprint, signal, ask });
-}
-
 async function joinAny(
   ports: WorkerPorts,
   attempt: Attempt,
-): Promise<HeldIdentity | PendingResult> {
+): Promise<HeldIdentity> {
   let failure: unknown;
   for (const endpoint of attempt.managers) {
+    let waited = false;
+    // Said again and again; as whom does not change on a connection.
+    const pending: Wait["pending"] = (told) => {
+      if (!waited) attempt.pending(told);
+      waited = true;
+    };
     try {
-      return await joinAt(ports, attempt, endpoint);
+      return await joinAt(ports, { ...attempt, pending }, endpoint);
     } catch (error) {
       attempt.signal.throwIfAborted();
+      // All who waited there lost it with this one: each comes after a pause.
+      if (waited) throw error;
       // Who answered tells more than who did not.
       if (!failure || isAnswer(error)) failure = error;
       if (error instanceof SwarmdError && error.verdict === "stop") break;
@@ -116,6 +119,15 @@ function isAnswer(error: unknown): boolean {
 
 /** The key of an earlier try, where machine, token and root are the same. */
 async function stageKey(
+  ports: WorkerPorts,
+  order: JoinOrder & { readonly tokenId: string },
+): Promise<JoinKey> {
+  const key = await stagedKey(ports, order);
+  const fingerprint = toHex(await ports.crypto.sha256(key.spki));
+  return { ...key, fingerprint };
+}
+
+async function stagedKey(
   ports: WorkerPorts,
   order: JoinOrder & { readonly tokenId: string },
 ): Promise<KeyPair> {
@@ -161,14 +173,13 @@ async function joinAt(
   ports: WorkerPorts,
   attempt: Attempt,
   endpoint: Endpoint,
-): Promise<HeldIdentity | PendingResult> {
+): Promise<HeldIdentity> {
   const [pinned, key] = await Promise.all([
     fetchRoot(ports, attempt, endpoint),
     attempt.staging,
   ]);
   const at = { endpoint, pinned, key };
   const { answer, hello } = await redeem(ports, attempt, at);
-  if ("pending" in answer) return answer;
   const held = await readAnswer(ports.crypto, {
     answer,
     key,
@@ -189,11 +200,11 @@ async function fetchRoot(
   const { dialer, clock, crypto, version } = ports;
   const { token, signal } = attempt;
   const connection = await dialer.dialUnverified(endpoint, signal);
-  const call = new AnonymousCall(connection, clock);
+  const call = new AnonymousCall(connection, { clock, signal });
   try {
     await call.hello(version);
     const digest = formatDigest(token.digest);
-    const answer = await call.call("ca.root", { digest });
+    const answer = await call.call("ca.root", { params: { digest } });
     const pin = { answer, digest: token.digest, at: clock.now() };
     return await followPin(crypto, pin);
   } catch (error) {
@@ -241,17 +252,18 @@ async function redeem(
   at: {
     readonly endpoint: Endpoint;
     readonly pinned: PinnedRoot;
-    readonly key: KeyPair;
+    readonly key: JoinKey;
   },
-): Promise<{ answer: JoinResult; hello: HelloResult }> {
+): Promise<{ answer: IssuedResult; hello: HelloResult }> {
   const { dialer, clock, crypto, machine, version, random } = ports;
+  const { signal } = attempt;
   const { end, clusterId } = at.pinned;
   const rootsPem = encodePem("CERTIFICATE", end.root.der);
   const connection = await explainSkew(ports, {
     endpoint: at.endpoint,
-    dial: () => dialer.dial(at.endpoint, { rootsPem }, attempt.signal),
+    dial: () => dialer.dial(at.endpoint, { rootsPem }, signal),
   });
-  const call = new AnonymousCall(connection, clock);
+  const call = new AnonymousCall(connection, { clock, signal });
   try {
     const { voidManagers: voids } = attempt.state;
     const expected = { now: clock.now(), voids };
@@ -270,11 +282,15 @@ async function redeem(
       endpoint: at.endpoint,
     });
     const { hostname, os, arch } = machine;
-    const answer = await call.call("join", {
+    const params = {
       secret: encodeBase36(attempt.token.secret),
       csr: toBase64(await createCsr(crypto, at.key)),
       description: { hostname, os, arch, version },
-    });
+    };
+    // What is shown is of the key here, whatever a manager says.
+    const { fingerprint } = at.key;
+    const pending = (node: string) => attempt.pending({ node, fingerprint });
+    const answer = await call.call("join", { params, pending });
     return { answer, hello };
   } finally {
     call.close();

@@ -1,6 +1,6 @@
 import type { Bytes } from "../base/bytes.ts";
 import { SwarmdError } from "../base/errors.ts";
-import { type Clock, SECOND } from "../base/time.ts";
+import { type Clock, MINUTE, SECOND } from "../base/time.ts";
 import type { Connection } from "../rpc/connection.ts";
 import {
   decodeMessage,
@@ -15,12 +15,18 @@ import {
   type Params,
   parseAs,
   PUSHES,
+  type PushParams,
   type Result,
 } from "../rpc/methods.ts";
 import { errorFromWire } from "../rpc/wire_error.ts";
 
 /** Time for an answer outside a session, in milliseconds. */
 const ANSWER_MS = 20 * SECOND;
+/** Between two signs that an answer is pending: what a manager may ask for. */
+const MIN_PENDING_MS = SECOND;
+const MAX_PENDING_MS = 2 * MINUTE;
+/** Such signs that may be missed before the manager counts as gone. */
+const MISSED = 3;
 
 /** What happens on a connection to a manager, besides answers. */
 export interface ManagerEvents {
@@ -41,6 +47,11 @@ export interface Question<M extends Method> {
    * it on the connection is looked at.
    */
   readonly answered?: (result: Result<M>) => void;
+  /**
+   * Called whenever the manager says that an operator has to decide, as the node
+   * of this id. Without it no manager can have the answer take longer.
+   */
+  readonly pending?: (node: string) => void;
 }
 
 interface Waiting {
@@ -48,6 +59,7 @@ interface Waiting {
   /** In the very turn in which the answer came: what follows it matters. */
   readonly answered: (result: unknown) => void;
   readonly failed: (error: SwarmdError) => void;
+  readonly pending: ((told: PushParams<"pending">) => void) | undefined;
 }
 
 /** One connection to a manager: a few calls of its own, then a session's messages. */
@@ -84,13 +96,17 @@ export class ManagerConnection {
    * @throws {SwarmdError} the manager's refusal, `timed-out`, or why it ended
    */
   ask<M extends Method>(method: M, question: Question<M>): Promise<Result<M>> {
-    const { params, answered = () => {} } = question;
+    if (this.#ended) return Promise.reject(lost());
+    const { params, answered = () => {}, pending } = question;
     const { promise, resolve, reject } = Promise.withResolvers<Result<M>>();
-    const cancel = this.#clock.schedule(ANSWER_MS, () => {
-      this.giveUp(new SwarmdError("timed-out", `No answer to ${method}`));
-    });
+    let cancel = this.#giveUpAfter(ANSWER_MS, method);
     this.#waiting = {
       method,
+      pending: pending && (({ node, nextMs }) => {
+        cancel();
+        cancel = this.#giveUpAfter(MISSED * bounded(nextMs), method);
+        pending(node);
+      }),
       failed: (error) => {
         cancel();
         reject(error);
@@ -112,6 +128,15 @@ export class ManagerConnection {
     const id = ++this.#lastId;
     this.#send({ id, method, params });
     return promise;
+  }
+
+  #giveUpAfter(ms: number, method: Method): () => void {
+    return this.#clock.schedule(ms, () => {
+      const text = `No answer to ${method}: nothing came within ${
+        Math.round(ms / SECOND)
+      } s`;
+      this.giveUp(new SwarmdError("timed-out", text));
+    });
   }
 
   /** Sends a beat; the answer comes as an event. */
@@ -170,7 +195,10 @@ export class ManagerConnection {
         parseAs(PUSHES.move.params, { value: params, what: method }).reason,
       );
     } else if (method === "close") this.#lastWords = wordsOf(params);
-    else this.#events.message(message);
+    else if (method === "pending" && this.#waiting?.pending) {
+      const what = { value: params, what: method };
+      this.#waiting.pending(parseAs(PUSHES.pending.params, what));
+    } else this.#events.message(message);
   }
 
   /** Answers outside a session have no number; those of a session have one. */
@@ -200,6 +228,10 @@ export class ManagerConnection {
   #send(message: Message): void {
     this.connection.send(encodeMessage(message));
   }
+}
+
+function bounded(ms: number): number {
+  return Math.min(Math.max(ms, MIN_PENDING_MS), MAX_PENDING_MS);
 }
 
 function wordsOf(params: unknown): SwarmdError {

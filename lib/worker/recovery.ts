@@ -7,7 +7,7 @@ import { createCsr } from "../pki/csr.ts";
 import type { KeyPair } from "../pki/crypto.ts";
 import type { KnownRoot } from "../pki/succession.ts";
 import type { Endpoint } from "../rpc/connection.ts";
-import type { JoinResult, PendingResult } from "../rpc/schemas.ts";
+import type { IssuedResult } from "../rpc/schemas.ts";
 import type { Adopted } from "./adoption.ts";
 import { AnonymousCall } from "./anonymous.ts";
 import { readAnswer } from "./answer.ts";
@@ -63,14 +63,18 @@ const REASONS: readonly RecoverableReason[] = [
 
 /**
  * Gets a new certificate for an identity that is not good any more, with a new
- * key that is on disk before it is used. It is asked for once at a time and at
- * most about once a minute, for as long as it takes: nothing ends because a
- * certificate did.
+ * key that is on disk before it is used. It is asked for once at a time, for as
+ * long as it takes: nothing ends because a certificate did. Where an operator
+ * has to decide, the question stays open, and fails with its connection.
  */
 export class Recovery {
   readonly #parts: RecoveryParts;
   #cause: RecoveryCause | undefined;
   #failures = 0;
+  /** When the last try began, monotonic. */
+  #askedAt = -Infinity;
+  /** Of the try that is under way. */
+  #asking: AbortController | undefined;
   #lastError: string | undefined;
   #pending: string | undefined;
   /** No try before, by the monotonic clock, in milliseconds. */
@@ -113,6 +117,8 @@ export class Recovery {
     this.#pending = undefined;
     this.#lastError = undefined;
     this.#failures = 0;
+    // What waits for an operator would hold up every renewal.
+    this.#asking?.abort();
   }
 
   /**
@@ -124,11 +130,14 @@ export class Recovery {
   async attempt(signal: AbortSignal): Promise<Adopted | undefined> {
     const cause = this.#cause;
     if (!cause) return undefined;
+    const asking = this.#asking = new AbortController();
+    this.#askedAt = this.#parts.clock.monotonic();
     try {
-      return await this.#attempt(cause, signal);
+      const either = AbortSignal.any([signal, asking.signal]);
+      return await this.#attempt(cause, either);
     } catch (error) {
       signal.throwIfAborted();
-      this.failed(error);
+      if (!asking.signal.aborted) this.failed(error);
       return undefined;
     }
   }
@@ -137,7 +146,9 @@ export class Recovery {
   failed(cause: unknown): void {
     const { clock, random, logger } = this.#parts;
     const error = describeError(cause);
-    this.#failures++;
+    // A question that stayed open for long is no failure of those before.
+    const lastedMs = clock.monotonic() - this.#askedAt;
+    this.#failures = lastedMs >= MAX_PAUSE ? 1 : this.#failures + 1;
     this.#lastError = error;
     const options = { baseMs: MIN_PAUSE, maxMs: MAX_PAUSE };
     const pauseMs = backoffDelay(this.#failures, options, random);
@@ -152,13 +163,12 @@ export class Recovery {
   async #attempt(
     cause: RecoveryCause,
     signal: AbortSignal,
-  ): Promise<Adopted | undefined> {
+  ): Promise<Adopted> {
     const { crypto, clock, identity } = this.#parts;
     const before = this.#parts.held();
     const after = before.certificate.fingerprint;
     const key = await stageKey(this.#parts, { purpose: "recover", after });
     const { answer, successor } = await this.#ask({ cause, key, signal });
-    if ("pending" in answer) return void await this.#wait(answer, key);
     const { clusterId, nodeId } = before;
     const bundle = successor
       ? { roots: [successor.root] }
@@ -178,7 +188,7 @@ export class Recovery {
     readonly cause: RecoveryCause;
     readonly key: KeyPair;
     readonly signal: AbortSignal;
-  }): Promise<{ answer: JoinResult; successor?: KnownRoot }> {
+  }): Promise<{ answer: IssuedResult; successor?: KnownRoot }> {
     const { clock, crypto, version, voids } = this.#parts;
     const held = this.#parts.held();
     const generation = this.#parts.generation();
@@ -186,22 +196,20 @@ export class Recovery {
       ...{ endpoint: cause.endpoint, held, generation, voids, signal },
       ...(cause.successor && { successor: cause.successor }),
     });
-    const call = new AnonymousCall(dialled.connection, clock);
-    const stop = () => call.close();
-    signal.addEventListener("abort", stop, { once: true });
+    const call = new AnonymousCall(dialled.connection, { clock, signal });
     try {
       const { now } = await call.hello(version);
       checkEnd(cause, { held, now });
       const csr = toBase64(await createCsr(crypto, key));
+      const fingerprint = toHex(await crypto.sha256(key.spki));
       const answer = await call.call("recover", {
-        csr,
-        now: clock.now(),
+        params: { csr, now: clock.now() },
+        pending: (node) => this.#waits(node, fingerprint),
       });
       const successor = dialled.successor ??
         await this.#successor(cause, signal);
       return { answer, ...(successor && { successor }) };
     } finally {
-      signal.removeEventListener("abort", stop);
       call.close();
     }
   }
@@ -221,13 +229,9 @@ export class Recovery {
     return await successorOf(this.#parts, dial);
   }
 
-  async #wait({ node, retryMs }: PendingResult, key: KeyPair): Promise<void> {
-    const { clock, random, crypto, event, logger } = this.#parts;
-    const fingerprint = toHex(await crypto.sha256(key.spki));
-    const pauseMs = Math.min(Math.max(retryMs, MIN_PAUSE), MAX_PAUSE);
-    const jitter = 0.75 + random.uniform() / 2;
-    this.#notBefore = clock.monotonic() + pauseMs * jitter;
-    this.#failures = 0;
+  /** The manager says it again and again; people are told once. */
+  #waits(node: string, fingerprint: string): void {
+    const { event, logger } = this.#parts;
     this.#lastError = undefined;
     if (this.#pending === fingerprint) return;
     this.#pending = fingerprint;

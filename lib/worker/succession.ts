@@ -87,15 +87,14 @@ async function askLinks(
   const either = AbortSignal.any([signal, late.signal]);
   try {
     const connection = await dialer.dialUnverified(endpoint, either);
-    const call = new AnonymousCall(connection, clock);
-    const stop = () => call.close();
-    either.addEventListener("abort", stop, { once: true });
+    const call = new AnonymousCall(connection, { clock, signal: either });
     try {
       await call.hello(version);
-      const { links } = await call.call("ca.succession", { digests });
+      const { links } = await call.call("ca.succession", {
+        params: { digests },
+      });
       return links;
     } finally {
-      either.removeEventListener("abort", stop);
       call.close();
     }
   } finally {

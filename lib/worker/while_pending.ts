@@ -1,74 +1,112 @@
 import { backoffDelay } from "../base/backoff.ts";
 import { describeError, hasCode, SwarmdError } from "../base/errors.ts";
-import type { Logger } from "../base/logger.ts";
 import { DAY, formatDuration, MINUTE, SECOND, sleep } from "../base/time.ts";
-import type { PendingResult } from "../rpc/schemas.ts";
 import type { WorkerPorts } from "./ports.ts";
 
 /** How long an operator's word is waited for; the manager forgets then, too. */
 const PATIENCE_MS = DAY;
-/** Bounds of the pause that a manager can ask for, in milliseconds. */
-const MIN_PAUSE_MS = SECOND;
-const MAX_PAUSE_MS = MINUTE;
+/**
+ * Between two questions, in milliseconds: all who waited at a manager lose it in
+ * the same moment, and each comes back with two handshakes.
+ */
+const BACKOFF = { baseMs: 5 * SECOND, maxMs: MINUTE };
+/** A question that stayed open for so long begins the backoff anew. */
+const LONG_MS = MINUTE;
 
-/** What is asked for, and with which key. */
-export interface PendingQuestion<T> {
-  /** The answer that began it. */
-  readonly first: PendingResult;
+type Ports = Pick<WorkerPorts, "clock" | "random" | "logger" | "event">;
+
+/** What goes with a question whose answer an operator may have to give. */
+export interface Wait {
+  /** Ends the question: nobody wants it any more, or it took too long. */
+  readonly signal: AbortSignal;
+  /** To be called whenever a manager says that an operator decides. */
+  readonly pending: (told: Pending) => void;
+}
+
+/** As whom, and with which key, an operator's word is waited for. */
+export interface Pending {
+  /** Id that the node will have. */
+  readonly node: string;
   /** SHA-256 of the key (SubjectPublicKeyInfo), lower-case hex. */
   readonly fingerprint: string;
+}
+
+/** What is asked for. */
+export interface PendingQuestion<T> {
   readonly signal: AbortSignal;
-  ask(): Promise<T | PendingResult>;
+  /** Asks, and has the question open until it is answered. */
+  ask(wait: Wait): Promise<T>;
 }
 
 /**
- * Asks until an operator has decided. Who waits stays through the restart of a
- * manager, which has written down who waits.
+ * Asks until an operator has decided, again where the connection was lost. Who
+ * waits stays through the restart of a manager, which has written down who does.
  *
  * @throws {SwarmdError} what `ask` throws; `timed-out` after a day
  */
-export async function whilePending<T extends object>(
-  ports: Pick<WorkerPorts, "clock" | "random" | "logger" | "event">,
-  { first, fingerprint, signal, ask }: PendingQuestion<T>,
+export async function whilePending<T>(
+  ports: Ports,
+  { signal, ask }: PendingQuestion<T>,
 ): Promise<T> {
-  const { clock, random, logger, event } = ports;
-  const end = clock.monotonic() + PATIENCE_MS;
-  let pending = first;
-  let failures = 0;
-  event({ event: "pending", node: first.node, fingerprint });
-  while (clock.monotonic() < end) {
-    // Those that began in the same second are not to come in the same second.
-    const pauseMs = failures === 0
-      ? bounded(pending.retryMs) * (0.75 + random.uniform() / 2)
-      : backoffDelay(failures, BACKOFF, random);
-    await sleep(clock, pauseMs, signal);
-    const answer = await askAgain(ask, logger);
-    failures = answer ? 0 : failures + 1;
-    if (!answer) continue;
-    if (!isPending(answer)) return answer;
-    if (answer.node !== pending.node) {
-      event({ event: "pending", node: answer.node, fingerprint });
+  const { clock, random, logger } = ports;
+  const patience = new Patience(ports, signal);
+  try {
+    for (let failures = 0;;) {
+      const askedAt = clock.monotonic();
+      try {
+        return await ask(patience);
+      } catch (error) {
+        patience.signal.throwIfAborted();
+        if (!patience.isWaiting || !mayPass(error)) throw error;
+        logger.warn(
+          "Lost the manager that this machine waits at; asking again",
+          {
+            error: describeError(error),
+          },
+        );
+      }
+      const lastedMs = clock.monotonic() - askedAt;
+      failures = lastedMs >= LONG_MS ? 1 : failures + 1;
+      const pauseMs = backoffDelay(failures, BACKOFF, random);
+      await sleep(clock, pauseMs, patience.signal);
     }
-    pending = answer;
+  } finally {
+    patience.end();
   }
-  throw impatient();
 }
 
-const BACKOFF = { baseMs: MIN_PAUSE_MS, maxMs: MAX_PAUSE_MS };
+/** It begins with the first word of a manager, over however many connections. */
+class Patience implements Wait {
+  readonly signal: AbortSignal;
+  readonly pending = (told: Pending) => this.#told(told);
+  readonly #ports: Ports;
+  readonly #over = new AbortController();
+  #node: string | undefined;
+  #cancel: (() => void) | undefined;
 
-/** @returns `undefined` when it is to be asked again */
-async function askAgain<T>(
-  ask: () => Promise<T>,
-  logger: Logger,
-): Promise<T | undefined> {
-  try {
-    return await ask();
-  } catch (error) {
-    if (!mayPass(error)) throw error;
-    logger.warn("Cannot ask whether this machine was accepted; asking again", {
-      error: describeError(error),
-    });
-    return undefined;
+  constructor(ports: Ports, outer: AbortSignal) {
+    this.#ports = ports;
+    this.signal = AbortSignal.any([outer, this.#over.signal]);
+  }
+
+  /** Whether it has a place in a queue. */
+  get isWaiting(): boolean {
+    return this.#node !== undefined;
+  }
+
+  end(): void {
+    this.#cancel?.();
+  }
+
+  #told({ node, fingerprint }: Pending): void {
+    const { clock, event } = this.#ports;
+    this.#cancel ??= clock.schedule(
+      PATIENCE_MS,
+      () => this.#over.abort(impatient()),
+    );
+    if (this.#node === node) return;
+    this.#node = node;
+    event({ event: "pending", node, fingerprint });
   }
 }
 
@@ -83,14 +121,6 @@ function mayPass(error: unknown): boolean {
     "session-ended",
     "signer-unavailable",
   );
-}
-
-function isPending(answer: object): answer is PendingResult {
-  return "pending" in answer;
-}
-
-function bounded(ms: number): number {
-  return Math.min(Math.max(ms, MIN_PAUSE_MS), MAX_PAUSE_MS);
 }
 
 function impatient(): SwarmdError {

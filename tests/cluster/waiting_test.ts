@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { DAY, SECOND } from "../../lib/base/time.ts";
+import { DAY } from "../../lib/base/time.ts";
 import { SwarmdError } from "../../lib/base/errors.ts";
 import type { Applicant } from "../../lib/cluster/applicant.ts";
 import type { Store } from "../../lib/cluster/store.ts";
@@ -13,7 +13,6 @@ import {
   MAX_WAITING,
   MAX_WAITING_PER_TOKEN,
   rejectQueue,
-  retryAfter,
 } from "../../lib/cluster/waiting.ts";
 import { StoreDisk } from "../fakes/store_disk.ts";
 import { applicant } from "./applicants.ts";
@@ -169,19 +168,4 @@ Deno.test("findApplicant() takes an id, its beginning, or one key of several", a
   for (const [prefix, fingerprint, want] of cases) {
     assertEquals(find(prefix, fingerprint), want, `${prefix} ${fingerprint}`);
   }
-});
-
-Deno.test("retryAfter() keeps a full queue below 50 questions a second", () => {
-  const pause = (waiting: number, waitedMs = 0) =>
-    retryAfter({ waiting, waitedMs });
-  assertEquals(pause(0), 2 * SECOND);
-  assertEquals(pause(MAX_WAITING), 22 * SECOND);
-  for (let waiting = 1; waiting <= MAX_WAITING; waiting += 9) {
-    const rate = waiting / (pause(waiting) / SECOND);
-    assertEquals(rate < 50, true, `${waiting}`);
-  }
-  // Who waits long asks less; a clock that was set back changes nothing.
-  assertEquals(pause(0, 60 * SECOND), 3 * SECOND);
-  assertEquals(pause(0, DAY), 15 * SECOND);
-  assertEquals(pause(0, -DAY), 2 * SECOND);
 });

@@ -49,7 +49,7 @@ class Operated implements AsyncDisposable {
     const again = async () => {
       try {
         const answer = await this.house.ask(key, { tokenId });
-        return "pending" in answer ? "pending" : answer.node;
+        return "applicant" in answer ? "pending" : answer.node;
       } catch (error) {
         return (error as { code: string }).code;
       }

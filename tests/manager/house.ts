@@ -15,6 +15,7 @@ import { Gatekeeper } from "../../lib/manager/gatekeeper.ts";
 import { Handlers } from "../../lib/manager/handlers.ts";
 import { AuditHeads } from "../../lib/manager/audit_heads.ts";
 import { Issuance } from "../../lib/manager/issuance.ts";
+import type { Outcome } from "../../lib/manager/issuance_orders.ts";
 import { OwnIdentity, type Serving } from "../../lib/manager/own_identity.ts";
 import { RehearsalDesk } from "../../lib/manager/rehearsal.ts";
 import { Recoveries } from "../../lib/manager/recoveries.ts";
@@ -24,7 +25,7 @@ import { createCsr } from "../../lib/pki/csr.ts";
 import type { KeyPair } from "../../lib/pki/crypto.ts";
 import type { Role } from "../../lib/pki/profile.ts";
 import type { Signer } from "../../lib/pki/signer.ts";
-import type { IssuedResult, JoinResult } from "../../lib/rpc/schemas.ts";
+import type { IssuedResult } from "../../lib/rpc/schemas.ts";
 import { localSigner } from "../../lib/signer/local.ts";
 import { FakeClock, turn } from "../fakes/clock.ts";
 import { SimCrypto } from "../fakes/sim_crypto.ts";
@@ -93,6 +94,7 @@ export class House {
   tokens!: Tokens;
   drill!: DrillDesk;
   gatekeeper!: Gatekeeper;
+  handlers!: Handlers;
   desk!: Frontdesk;
   heads!: AuditHeads;
   /** Replaced by tests of a clock in doubt. */
@@ -174,7 +176,7 @@ export class House {
     const answer = await this.ask(key, {
       tokenId: this.cluster.tokens[role].id,
     });
-    if ("pending" in answer) throw new Error("It has to wait for approval");
+    if ("applicant" in answer) throw new Error("It has to wait for approval");
     return answer;
   }
 
@@ -185,7 +187,7 @@ export class House {
       readonly tokenId: string;
       readonly hostname?: string;
     },
-  ): Promise<JoinResult> {
+  ): Promise<Outcome> {
     return await this.issuance.join({
       tokenId,
       csr: await createCsr(this.crypto, key),
@@ -276,16 +278,17 @@ export class House {
       },
     });
     const desk = () => this.desk;
+    this.handlers = new Handlers({
+      ...parts,
+      ...{ issuance, tokens, drill, refusals, nodeId },
+      rehearsal: this.rehearsal,
+      recoveries: new Recoveries({ ...parts, issuance }),
+    });
     this.desk = new Frontdesk({
       ...parts,
       gatekeeper,
       tokens,
-      handlers: new Handlers({
-        ...parts,
-        ...{ issuance, tokens, drill, refusals, nodeId },
-        rehearsal: this.rehearsal,
-        recoveries: new Recoveries({ ...parts, issuance }),
-      }),
+      handlers: this.handlers,
       version: "1",
       nodeId,
       refusals,

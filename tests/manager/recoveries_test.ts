@@ -7,7 +7,8 @@ import { giveWord, listWaiting } from "../../lib/cluster/waiting.ts";
 import { Recoveries } from "../../lib/manager/recoveries.ts";
 import { createCsr } from "../../lib/pki/csr.ts";
 import type { KeyPair } from "../../lib/pki/crypto.ts";
-import { codeOf, resultOf } from "./caller.ts";
+import { turn } from "../fakes/clock.ts";
+import { type Caller, codeOf, resultOf } from "./caller.ts";
 import { House, type TestNode } from "./house.ts";
 
 /** A node whose certificate ended the day before yesterday. */
@@ -20,14 +21,26 @@ async function opened(): Promise<{ house: House; node: TestNode }> {
 
 /** Says hello as a node, and asks for its next certificate. */
 async function recover(house: House, node: TestNode, key: KeyPair) {
+  const { answer } = await ask(house, node, key);
+  return answer;
+}
+
+/** The same, and the connection on which an answer may come later. */
+async function ask(house: House, node: TestNode, key: KeyPair) {
   const caller = house.connect(node.chain);
   await caller.hello();
   const csr = toBase64(await createCsr(house.crypto, key));
-  return await caller.ask("recover", { csr });
+  return { caller, answer: await caller.ask("recover", { csr }) };
 }
 
-async function turnOff(house: House): Promise<void> {
-  const record = { ...house.cluster, recoveryWindowMs: 0 };
+/** As whom it waits for an operator, if it does. */
+function waitsAs({ caller }: { readonly caller: Caller }): unknown {
+  return caller.pushes("pending")[0]?.["node"];
+}
+
+/** By the window in which nodes come back by themselves. */
+async function turnOff(house: House, recoveryWindowMs = 0): Promise<void> {
+  const record = { ...house.cluster, recoveryWindowMs };
   await house.store.update((tx) => tx.put("cluster", CLUSTER, record));
 }
 
@@ -58,9 +71,11 @@ Deno.test("Recoveries lets a node wait outside the bounds, and writes that once"
   const { house, node } = await opened();
   await turnOff(house);
   const key = await house.crypto.generateKey();
+  const asked = [];
   for (let i = 0; i < 3; i++) {
-    const answer = resultOf(await recover(house, node, key));
-    assertEquals([answer["pending"], answer["node"]], [true, node.id]);
+    const one = await ask(house, node, key);
+    assertEquals(waitsAs(one), node.id);
+    asked.push(one);
   }
   const [applicant, ...others] = waiting(house);
   assert(applicant);
@@ -72,10 +87,34 @@ Deno.test("Recoveries lets a node wait outside the bounds, and writes that once"
   await house.store.update((tx) =>
     giveWord(tx, { ...deed, applicant, word: "accepted" })
   );
-  assert(resultOf(await recover(house, node, key))["chain"]);
+  await turn();
+  // The newest connection has the answer; those before were closed.
+  const answers = asked.map(({ caller }) => caller.answerTo(2));
+  assertEquals(answers.slice(0, 2), [undefined, undefined]);
+  const { chain } = resultOf(answers[2]);
+  assert(chain);
   assertEquals(waiting(house), []);
   // The answer was lost: no second approval is needed.
-  assert(resultOf(await recover(house, node, key))["chain"]);
+  assertEquals(resultOf(await recover(house, node, key))["chain"], chain);
+});
+
+Deno.test("Recoveries answers who waits when its node is removed, suspended, or the bounds are widened", async () => {
+  for (const what of ["removed", "suspended", "recovered"] as const) {
+    const { house, node } = await opened();
+    await turnOff(house);
+    const key = await house.crypto.generateKey();
+    const one = await ask(house, node, key);
+    assertEquals(waitsAs(one), node.id);
+    if (what === "removed") await house.remove(node.id);
+    else if (what === "suspended") {
+      await house.change(node.id, { admission: "suspended" });
+    } else await turnOff(house, 365 * DAY);
+    await turn();
+    const answer = one.caller.answerTo(2);
+    const wanted = what === "removed" ? "unknown-node" : what;
+    assertEquals(codeOf(answer) ?? "recovered", wanted);
+    assert(what !== "recovered" || resultOf(answer)["chain"]);
+  }
 });
 
 Deno.test("Recoveries lets few keys wait by one certificate, and the node's others besides", async () => {
@@ -85,13 +124,13 @@ Deno.test("Recoveries lets few keys wait by one certificate, and the node's othe
   await house.seen(machine.id);
   await house.clock.advance(92 * DAY);
   await turnOff(house);
-  const ask = async (asker: TestNode) => {
-    const key = await house.crypto.generateKey();
-    return await recover(house, asker, key);
+  const waits = async (asker: TestNode) => {
+    const one = await ask(house, asker, await house.crypto.generateKey());
+    return waitsAs(one) === asker.id || codeOf(one.answer);
   };
-  for (let i = 0; i < 4; i++) assert(resultOf(await ask(copied))["pending"]);
-  assertEquals(codeOf(await ask(copied)), "too-busy");
-  assert(resultOf(await ask(machine))["pending"]);
+  for (let i = 0; i < 4; i++) assertEquals(await waits(copied), true);
+  assertEquals(await waits(copied), "too-busy");
+  assertEquals(await waits(machine), true);
   const deed = { by: "operator", now: house.clock.now() };
   const [first] = waiting(house);
   assert(first);
@@ -100,10 +139,10 @@ Deno.test("Recoveries lets few keys wait by one certificate, and the node's othe
   );
   // What was rejected takes no place.
   const asker = first.reason === "replaced" ? copied : machine;
-  assert(resultOf(await ask(asker))["pending"]);
-  assertEquals(codeOf(await ask(copied)), "too-busy");
+  assertEquals(await waits(asker), true);
+  assertEquals(await waits(copied), "too-busy");
   await house.clock.advance(DAY + SECOND);
-  assert(resultOf(await ask(copied))["pending"]);
+  assertEquals(await waits(copied), true);
 });
 
 Deno.test("Recoveries decides again after signing: a node removed meanwhile gets nothing", async () => {

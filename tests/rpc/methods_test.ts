@@ -106,7 +106,7 @@ Deno.test("METHODS carries in a session what must not be lost, and nothing of he
     assertEquals(row.carriage, inSession ? "session" : "connection", name);
   }
   for (const [name, row] of Object.entries(PUSHES)) {
-    const alone = ["heartbeat", "move", "close"].includes(name);
+    const alone = ["heartbeat", "move", "close", "pending"].includes(name);
     assertEquals(row.carriage, alone ? "connection" : "session", name);
   }
 });

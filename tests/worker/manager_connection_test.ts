@@ -12,6 +12,7 @@ import { FakeClock, turn } from "../fakes/clock.ts";
 import { pipe } from "../fakes/pipe.ts";
 
 const DIGEST = `sha256:${"ab".repeat(32)}`;
+const DESCRIPTION = { hostname: "h", os: "o", arch: "a", version: "1" };
 const ROOT = { certificate: "AAAA", links: [] };
 
 /** A connection whose far end is the test. */
@@ -97,6 +98,52 @@ Deno.test("ManagerConnection.ask() waits 20 s", async () => {
   assertEquals(await late, "timed-out");
   assert(near.destroyed);
   assertEquals(events, ["timed-out"]);
+});
+
+Deno.test("ManagerConnection.ask() waits as long as it hears that the answer is pending", async () => {
+  const node = "0".repeat(25);
+  const cases = [
+    // Three of the periods that the manager asks for, within bounds.
+    [30 * SECOND, 90 * SECOND],
+    [1, 3 * SECOND],
+    [1e12, 360 * SECOND],
+  ] as const;
+  for (const [nextMs, patienceMs] of cases) {
+    const { link, clock, say, near } = open();
+    const told: string[] = [];
+    const params = { secret: "", csr: "", description: DESCRIPTION };
+    const pending = (node: string) => told.push(node);
+    const late = code(link.ask("join", { params, pending }));
+    await turn();
+    await clock.advance(19 * SECOND);
+    for (let i = 0; i < 9; i++) {
+      await say({ method: "pending", params: { node, nextMs } });
+      await clock.advance(patienceMs - 1);
+    }
+    assertEquals(near.destroyed, false);
+    await clock.advance(1);
+    assertEquals(await late, "timed-out");
+    assertEquals(told, Array(9).fill(node));
+    assertEquals(clock.pending, 0);
+  }
+});
+
+Deno.test("ManagerConnection.ask() is kept waiting by no manager where nobody has to decide", async () => {
+  const { ask, clock, say, events } = open();
+  const late = code(ask());
+  await clock.advance(19 * SECOND);
+  const params = { node: "0".repeat(25), nextMs: 30 * SECOND };
+  await say({ method: "pending", params });
+  await clock.advance(SECOND);
+  assertEquals(await late, "timed-out");
+  assertEquals(events, [{ method: "pending", params }, "timed-out"]);
+});
+
+Deno.test("ManagerConnection.ask() fails at once on a connection that is over", async () => {
+  const { ask, link, clock } = open();
+  link.retire();
+  assertEquals(await code(ask()), "unreachable");
+  assertEquals(clock.pending, 0);
 });
 
 Deno.test("ManagerConnection tells what the manager pushes", async () => {

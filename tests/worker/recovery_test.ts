@@ -2,9 +2,13 @@ import { assert, assertEquals } from "@std/assert";
 import { DAY, HOUR, MINUTE, SECOND } from "../../lib/base/time.ts";
 import { CLUSTER } from "../../lib/cluster/store.ts";
 import { giveWord, listWaiting } from "../../lib/cluster/waiting.ts";
-import type { Device } from "./device.ts";
+import { Recovery } from "../../lib/worker/recovery.ts";
+import { turn } from "../fakes/clock.ts";
+import { House } from "../manager/house.ts";
+import { Device, endpointOf, MANAGER } from "./device.ts";
 import { Fleet } from "./fleet.ts";
 import { DeadlyDisk, deaths } from "./kill.ts";
+import { Scripted, SILENCE } from "./scripted.ts";
 
 /** A device that was off while its certificate ended. */
 async function expired(): Promise<
@@ -83,7 +87,7 @@ Deno.test("Worker is the same node after a kill at every write of a recovery", a
   }
 });
 
-Deno.test("Worker that has to wait for an operator asks gently, tells it once, and comes back", async () => {
+Deno.test("Worker that has to wait for an operator has its question open, tells it once, and comes back at once", async () => {
   const { fleet, device, id } = await expired();
   await using _ = fleet;
   const { house } = fleet;
@@ -94,8 +98,10 @@ Deno.test("Worker that has to wait for an operator asks gently, tells it once, a
   assert(worker.recovery?.pending);
   const dials = device.net.dialled.length;
   await fleet.pass(HOUR);
-  // Its own dials and its questions, each below one in some seconds.
-  assert(device.net.dialled.length - dials < 600);
+  // Its dials for a session alone, each below one in half a minute.
+  assert(device.net.dialled.length - dials < 130);
+  const open = device.net.pipes.filter(({ near }) => !near.destroyed);
+  assertEquals(open.length, 1);
   assertEquals(names(device).filter((each) => each === "pending").length, 1);
   const now = house.clock.now();
   const [applicant] = house.store.view((view) => listWaiting(view, now));
@@ -104,9 +110,37 @@ Deno.test("Worker that has to wait for an operator asks gently, tells it once, a
   await house.store.update((tx) =>
     giveWord(tx, { applicant, word: "accepted", by: "operator", now })
   );
-  await fleet.pass(2 * MINUTE);
+  await fleet.pass(SECOND);
   assert(worker.uplink.connected);
   assertEquals([worker.held.nodeId, worker.recovery], [id, undefined]);
+});
+
+Deno.test("Recovery.end() ends a question that waits for an operator", async () => {
+  const house = await House.open();
+  const device = new Device(house);
+  const held = await device.join();
+  const scripted = await Scripted.of(house);
+  scripted.answers["recover"] = ({ line }) => {
+    line.push("pending", { node: held.nodeId, nextMs: 30 * SECOND });
+    return SILENCE;
+  };
+  device.net.servers.set(MANAGER, scripted);
+  const recovery = new Recovery({
+    ...device.ports(),
+    held: () => held,
+    generation: () => 0,
+    voids: () => [],
+  });
+  recovery.begin({ reason: "replaced", endpoint: endpointOf(MANAGER) });
+  const attempt = recovery.attempt(new AbortController().signal);
+  for (let i = 0; i < 9; i++) await turn();
+  assert(recovery.view?.pending);
+  // A manager answered under the identity in use: it is good after all.
+  recovery.end();
+  assertEquals(await attempt, undefined);
+  await turn();
+  assert(scripted.last.closed);
+  assertEquals([recovery.view, recovery.pauseMs], [undefined, 0]);
 });
 
 Deno.test("Worker that an operator rejected goes on, and asks about once a minute", async () => {
