@@ -42,8 +42,8 @@ type Ask = () => Promise<Outcome>;
  * when the store changes, it has the very same decision made again.
  *
  * An applicant has one seat, and applicants are bounded (`cluster/waiting`).
- * Who is half-open is found by the system, whose messages are not acknowledged,
- * and goes with its place in the queue at the latest.
+ * A half-open connection is found by the system, since nobody acknowledges what
+ * is said on it, and ends with its place in the queue at the latest.
  */
 export class WaitingRoom {
   readonly #parts: WaitingRoomParts;

@@ -1,5 +1,6 @@
 import { backoffDelay } from "../base/backoff.ts";
 import { describeError, hasCode, SwarmdError } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
 import { DAY, formatDuration, MINUTE, SECOND, sleep } from "../base/time.ts";
 import type { WorkerPorts } from "./ports.ts";
 
@@ -50,21 +51,13 @@ export async function whilePending<T>(
 ): Promise<T> {
   const { clock, random, logger } = ports;
   const patience = new Patience(ports, signal);
+  const question = async () => ({ answer: await ask(patience) });
   try {
     for (let failures = 0;;) {
       const askedAt = clock.monotonic();
-      try {
-        return await ask(patience);
-      } catch (error) {
-        patience.signal.throwIfAborted();
-        if (!patience.isWaiting || !mayPass(error)) throw error;
-        logger.warn(
-          "Lost the manager that this machine waits at; asking again",
-          {
-            error: describeError(error),
-          },
-        );
-      }
+      const answered = await question()
+        .catch((error) => goOn(error, { patience, logger }));
+      if (answered) return answered.answer;
       const lastedMs = clock.monotonic() - askedAt;
       failures = lastedMs >= LONG_MS ? 1 : failures + 1;
       const pauseMs = backoffDelay(failures, BACKOFF, random);
@@ -73,6 +66,21 @@ export async function whilePending<T>(
   } finally {
     patience.end();
   }
+}
+
+/** @throws why it is not to be asked again */
+function goOn(
+  error: unknown,
+  { patience, logger }: {
+    readonly patience: Patience;
+    readonly logger: Logger;
+  },
+): void {
+  patience.signal.throwIfAborted();
+  if (!patience.isWaiting || !mayPass(error)) throw error;
+  logger.warn("Lost the manager that this machine waits at; asking again", {
+    error: describeError(error),
+  });
 }
 
 /** It begins with the first word of a manager, over however many connections. */
