@@ -34,6 +34,7 @@ import {
   systemCrypto,
   systemRandom,
 } from "../net/system.ts";
+import { tlsDialer } from "../net/tls_client.ts";
 import { assertCanListen, listenTls } from "../net/tls_server.ts";
 import type { Crypto } from "../pki/crypto.ts";
 import { formatDigest, rootDigest } from "../pki/root_digest.ts";
@@ -241,6 +242,7 @@ async function serve(
       ...parts,
       random: systemRandom,
       identity,
+      dialer: tlsDialer({ clock: systemClock }),
       authorities,
       readAuthority: (texts) =>
         openAuthority(texts, { ...store.view(mustCluster), ...place }),

@@ -152,8 +152,7 @@ export class Manager {
 
   /** Gets itself a new key and certificate now. */
   async renewSelf(): Promise<void> {
-    const listener = this.#listener;
-    if (listener) await this.#self.follow(listener, "certificate");
+    if (this.#self.hasBegun) await this.#self.follow("certificate");
   }
 
   /** The state of the manager's own renewal, for its status. */
@@ -171,11 +170,12 @@ export class Manager {
       (connection) => this.desk.accept(connection),
     );
     this.#listener = listener;
+    await this.#self.begin({ listener, signal });
     if (this.desk.isBehind) this.#self.hasten(); // it died before it could
     try {
       await this.#describeSelf(listener.endpoint.port);
       await ready();
-      await runTasks(this.#tasks(listener), signal);
+      await runTasks(this.#tasks(), signal);
     } finally {
       await this.#sealLog();
       this.desk.close();
@@ -185,11 +185,11 @@ export class Manager {
     }
   }
 
-  #tasks(listener: ManagerListener): Task[] {
+  #tasks(): Task[] {
     const { clock, store, authorities } = this.#options.ports;
     const tasks: Task[] = [
       (signal) => authorities.external.watch(clock, signal),
-      (signal) => this.#self.run(listener, signal),
+      (signal) => this.#self.run(signal),
       (signal) => this.#housekeeping.run(signal),
       (signal) => this.rotation.run(signal),
       (signal) => watchClock(clock, (ms) => this.#jumped(ms), signal),
@@ -218,7 +218,6 @@ export class Manager {
       cluster: mustCluster(view),
       node: mustNode(view, this.nodeId),
     }));
-    if (!this.#listener) return;
     const { role, trusts, certificates: { current } } = node;
     const { root } = issuerFor(cluster, {
       role,
@@ -226,9 +225,9 @@ export class Manager {
       ...(trusts !== undefined && { trusts }),
     });
     if (current?.issuerKeyId !== root.facts?.keyId) {
-      await this.#self.follow(this.#listener, "certificate");
+      await this.#self.follow("certificate");
     } else if (trusts !== bundleOf(cluster).digest) {
-      await this.#self.follow(this.#listener, "bundle");
+      await this.#self.follow("bundle");
     }
   }
 

@@ -3,7 +3,6 @@ import { describeError, SwarmdError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Clock } from "../base/time.ts";
 import { acceptedAs } from "../cluster/node.ts";
-import { bundleOf } from "../cluster/root_views.ts";
 import { recordSeen } from "../cluster/seen.ts";
 import type { Store } from "../cluster/store.ts";
 import {
@@ -16,7 +15,11 @@ import type { Crypto, PrivateKey } from "../pki/crypto.ts";
 import { checkIdentity, type NodeIdentity } from "../pki/identity.ts";
 import type { IdentityStore } from "../pki/identity_store.ts";
 import { decodePem, encodePem } from "../pki/pem.ts";
-import { type TrustBundle, writeBundle } from "../pki/trust_bundle.ts";
+import {
+  bundleDigest,
+  type TrustBundle,
+  writeBundle,
+} from "../pki/trust_bundle.ts";
 import type { ServerCredentials } from "../rpc/connection.ts";
 import type { Authorities } from "./authorities.ts";
 import type { Issuance } from "./issuance.ts";
@@ -42,6 +45,8 @@ export interface Serving {
   readonly credentials: ServerCredentials;
   /** When it was issued, in milliseconds. */
   readonly issuedAt: number;
+  /** Digest of the bundle that was saved with it; absent: as recorded. */
+  readonly trusts?: string;
 }
 
 /** Loads and renews the certificate of the manager itself. */
@@ -55,7 +60,7 @@ export class OwnIdentity {
   /**
    * What to serve with at the start: what lies on disk while it is good, else
    * a new certificate. A manager that was off for months gets itself one
-   * before it listens.
+   * before it listens. It is seen when it is served with.
    */
   async open(): Promise<Serving> {
     try {
@@ -69,7 +74,10 @@ export class OwnIdentity {
     return await this.renew();
   }
 
-  /** Makes a new key and certificate and saves them, before they are used. */
+  /**
+   * Makes a new key and certificate and saves them, before they are used. The
+   * ones before are kept until these are {@linkcode seen}.
+   */
   async renew(): Promise<Serving> {
     const { crypto, issuance, nodeId, authorities, identity } = this.#parts;
     const key = await crypto.generateKey();
@@ -86,27 +94,43 @@ export class OwnIdentity {
     const made = { key, keyPkcs8Pem, chain, bundle: authorities.bundle };
     const certificate = await this.#check(made, "answer-refused");
     await identity.save(toFiles(made));
-    await this.#promote(certificate.fingerprint);
-    await this.#trusts();
-    await this.#forgetOlder();
     return {
       certificate,
       key: key.privateKey,
       credentials: toCredentials(made),
       issuedAt: issued.issuedAt,
+      trusts: await bundleDigest(crypto, made.bundle),
     };
   }
 
-  /** Trusts from now on what nodes are to trust, with the key that it has. */
+  /** The same with what nodes are to trust now, and saved, before it is used. */
   async adopt(serving: Serving): Promise<Serving> {
-    const { identity, authorities } = this.#parts;
+    const { identity, crypto, authorities: { bundle } } = this.#parts;
     const { chainPem: certificatePem, keyPem } = serving.credentials;
-    const rootsPem = writeBundle(authorities.bundle);
+    const rootsPem = writeBundle(bundle);
     await identity.save({ rootsPem, certificatePem, keyPem });
-    await this.#trusts();
-    await this.#forgetOlder();
     const credentials = { ...serving.credentials, rootsPem };
-    return { ...serving, credentials };
+    const trusts = await bundleDigest(crypto, bundle);
+    return { ...serving, credentials, trusts };
+  }
+
+  /** It is shown to whoever connects: it counts, and those before it do not. */
+  async seen({ certificate, trusts }: Serving): Promise<void> {
+    const { store, nodeId, clock } = this.#parts;
+    const { fingerprint } = certificate;
+    await store.update((tx) => {
+      recordSeen(tx, { nodeId, fingerprint, now: clock.now() });
+      const node = tx.get("node", nodeId);
+      if (node && trusts !== undefined && node.trusts !== trusts) {
+        tx.put("node", nodeId, { ...node, trusts });
+      }
+    });
+    await this.#forgetOlder();
+  }
+
+  /** What was saved last cannot be used: the one before lies on disk again. */
+  async giveUp(): Promise<void> {
+    await this.#parts.identity.rollBack();
   }
 
   async #load(): Promise<Serving | undefined> {
@@ -123,17 +147,16 @@ export class OwnIdentity {
     };
     const certificate = await this.#check(loaded, "damaged-state");
     const { fingerprint } = certificate;
-    await this.#promote(fingerprint);
     const node = store.view((view) => view.get("node", nodeId));
     const known = node && acceptedAs(node, { fingerprint, now: clock.now() });
-    const { current } = node?.certificates ?? {};
-    if (known !== "current" || !current) return undefined;
-    await this.#forgetOlder();
+    if (known !== "current" && known !== "pending") return undefined;
+    const { issuedAt } = node?.certificates[known] ?? {};
+    if (issuedAt === undefined) return undefined; // unreachable
     return {
       certificate,
       key: loaded.key.privateKey,
       credentials: toCredentials(loaded),
-      issuedAt: current.issuedAt,
+      issuedAt,
     };
   }
 
@@ -162,25 +185,6 @@ export class OwnIdentity {
       const text = describeError(error);
       logger.warn("Cannot delete an older own key", { error: text });
     }
-  }
-
-  /** What its own file says is what it trusts. */
-  async #trusts(): Promise<void> {
-    const { store, nodeId } = this.#parts;
-    const { digest: trusts } = bundleOf(store.view(mustCluster));
-    await store.update((tx) => {
-      const node = tx.get("node", nodeId);
-      if (node && node.trusts !== trusts) {
-        tx.put("node", nodeId, { ...node, trusts });
-      }
-    });
-  }
-
-  /** The manager itself is who sees its own certificate in use. */
-  async #promote(fingerprint: string): Promise<void> {
-    const { store, nodeId, clock } = this.#parts;
-    const seen = { nodeId, fingerprint, now: clock.now() };
-    await store.update((tx) => recordSeen(tx, seen));
   }
 }
 

@@ -8,6 +8,7 @@ import type { Authorities } from "./authorities.ts";
 import type { ReadAuthority } from "./authority_source.ts";
 import type {
   Connection,
+  Dialer,
   Listener,
   ServerCredentials,
 } from "../rpc/connection.ts";
@@ -39,6 +40,8 @@ export interface ManagerPorts {
   /** The manager's own certificate, key and bundle. */
   readonly identity: IdentityStore;
   readonly listen: Listen;
+  /** Dials this manager itself, as nodes do. */
+  readonly dialer: Pick<Dialer, "dial">;
   readonly authorities: Authorities;
   /** Absent: every root is one of our own. */
   readonly readAuthority?: ReadAuthority;

@@ -37,7 +37,10 @@ export class RotationDesk {
   readonly #changes: RotationChanges;
   readonly #asker: RotationAsker;
   #wake = Promise.withResolvers<void>();
-  #selfFailedAt = -Infinity;
+  /** Tries in a row in which this manager could not follow. */
+  #selfFailures = 0;
+  /** No try before, by the monotonic clock, in milliseconds. */
+  #selfAgainAt = -Infinity;
   /** Id of the rotation whose deadline was in the log. */
   #overdue: string | undefined;
 
@@ -131,8 +134,7 @@ export class RotationDesk {
     try {
       await this.#changes.advance();
       this.#tellOverdue();
-      await this.#followSelf();
-      await this.#asker.ask();
+      if (await this.#followSelf()) await this.#asker.ask();
     } catch (error) {
       logger.error("The rotation of the root is held up", {
         error: describeError(error),
@@ -173,20 +175,33 @@ export class RotationDesk {
     const longest = this.#asker.isBusy ? ASKING_PAUSE : idle;
     const moments = [deadline, finishAt + FINISH_PATIENCE_MS]
       .map((moment) => moment - clock.now()).filter((ms) => ms > 0);
+    if (this.#selfFailures > 0) {
+      moments.push(this.#selfAgainAt - clock.monotonic());
+    }
     return Math.max(MIN_PAUSE, Math.min(longest, ...moments));
   }
 
-  /** Managers first: whoever is asked next is to find them as they will be. */
-  async #followSelf(): Promise<void> {
+  /**
+   * Managers first: whoever is asked next is to find them as they will be, and
+   * nobody is led to where this manager cannot go itself.
+   *
+   * @returns whether it is where the record has it
+   */
+  async #followSelf(): Promise<boolean> {
     const { clock, logger, followSelf } = this.#parts;
-    if (clock.monotonic() - this.#selfFailedAt < SECOND) return;
+    if (clock.monotonic() < this.#selfAgainAt) return false;
     try {
       await followSelf();
+      this.#selfFailures = 0;
+      return true;
     } catch (error) {
-      this.#selfFailedAt = clock.monotonic();
+      // Each try may cost a certificate, of an authority elsewhere, too.
+      const pauseMs = SECOND * 2 ** this.#selfFailures++;
+      this.#selfAgainAt = clock.monotonic() + Math.min(pauseMs, MINUTE);
       logger.error("This manager cannot follow the rotation of the root yet", {
         error: describeError(error),
       });
+      return false;
     }
   }
 }

@@ -13,6 +13,7 @@ import { issuedFacts } from "../pki/issued_facts.ts";
 import type { ManagerEvent } from "./events.ts";
 import type { OwnIdentity, Serving } from "./own_identity.ts";
 import type { ManagerListener } from "./ports.ts";
+import { dialSelf, type SelfDial } from "./self_dial.ts";
 
 /** What the renewal of a manager's own certificate works with. */
 export interface SelfRenewalParts {
@@ -20,7 +21,14 @@ export interface SelfRenewalParts {
   readonly random: Random;
   readonly logger: Logger;
   readonly own: OwnIdentity;
+  readonly dialer: SelfDial["dialer"];
   readonly event: (event: ManagerEvent) => void;
+}
+
+/** Where it is served, and until when. */
+interface Place {
+  readonly listener: ManagerListener;
+  readonly signal: AbortSignal;
 }
 
 /** What is known of it, for `status`. */
@@ -37,6 +45,7 @@ export interface SelfRenewalView {
 export class SelfRenewal {
   readonly #parts: SelfRenewalParts;
   #serving: Serving | undefined;
+  #place: Place | undefined;
   #dueAt = 0;
   /** Ends the wait for the drawn moment. */
   #wake = new AbortController();
@@ -87,16 +96,33 @@ export class SelfRenewal {
     return undefined;
   }
 
+  /**
+   * It listens with what was opened, until a signal. Should that not be seen,
+   * it serves all the same: nodes that can verify it need it.
+   */
+  async begin(place: Place): Promise<void> {
+    const { own, logger } = this.#parts;
+    this.#place = place;
+    try {
+      await this.#dial(this.serving, place);
+      await own.seen(this.serving);
+    } catch (error) {
+      if (place.signal.aborted) return;
+      const text = describeError(error);
+      logger.error("Own certificate was not seen in use", { error: text });
+    }
+  }
+
+  /** Whether it listens. */
+  get hasBegun(): boolean {
+    return this.#place !== undefined;
+  }
+
   /** What it is behind with, as the phase of the root's rotation has it. */
-  async follow(
-    listener: ManagerListener,
-    need: "certificate" | "bundle",
-  ): Promise<void> {
+  async follow(need: "certificate" | "bundle"): Promise<void> {
     await this.#exclusive(async () => {
-      if (need === "certificate") return await this.#renew(listener);
-      const serving = await this.#parts.own.adopt(this.serving);
-      listener.replace(serving.credentials);
-      this.#serving = serving;
+      if (need === "certificate") return await this.#renew();
+      await this.#use(await this.#parts.own.adopt(this.serving));
     });
   }
 
@@ -106,11 +132,11 @@ export class SelfRenewal {
     this.#wake.abort();
   }
 
-  async run(listener: ManagerListener, signal: AbortSignal): Promise<void> {
+  async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#parts;
     for (;;) {
       await this.#untilDue(signal);
-      await sleep(clock, await this.#try(listener), signal);
+      await sleep(clock, await this.#try(), signal);
     }
   }
 
@@ -134,10 +160,10 @@ export class SelfRenewal {
   }
 
   /** @returns how long to wait before anything else is tried, in milliseconds */
-  async #try(listener: ManagerListener): Promise<number> {
+  async #try(): Promise<number> {
     const { clock, random } = this.#parts;
     try {
-      await this.#exclusive(() => this.#renew(listener));
+      await this.#exclusive(() => this.#renew());
       return renewalFloor(this.#life());
     } catch (error) {
       this.#failed(error);
@@ -154,14 +180,42 @@ export class SelfRenewal {
     await mine;
   }
 
-  async #renew(listener: ManagerListener): Promise<void> {
+  async #renew(): Promise<void> {
     const serving = await this.#parts.own.renew();
-    listener.replace(serving.credentials);
+    await this.#use(serving);
     this.#serve(serving);
     this.#failures = 0;
     this.#lastFailure = undefined;
     const facts = issuedFacts(serving.certificate);
     this.#parts.event({ event: "renewed", ...facts });
+  }
+
+  /** It counts when it was seen in use; until then the way back is open. */
+  async #use(serving: Serving): Promise<void> {
+    const { own } = this.#parts;
+    const before = this.serving;
+    const place = this.#mustPlace();
+    place.listener.replace(serving.credentials);
+    this.#serving = serving;
+    try {
+      await this.#dial(serving, place);
+      await own.seen(serving);
+    } catch (error) {
+      place.listener.replace(before.credentials);
+      this.#serving = before;
+      await own.giveUp();
+      throw error;
+    }
+  }
+
+  async #dial(serving: Serving, { listener, signal }: Place): Promise<void> {
+    const { dialer } = this.#parts;
+    await dialSelf({ dialer, endpoint: listener.endpoint, serving, signal });
+  }
+
+  #mustPlace(): Place {
+    if (this.#place) return this.#place;
+    throw new TypeError("The manager does not listen yet");
   }
 
   #serve(serving: Serving): void {

@@ -9,6 +9,8 @@ import { Manager } from "../../lib/manager/manager.ts";
 import { mustCluster } from "../../lib/manager/records.ts";
 import { systemClock, systemRandom } from "../../lib/net/system.ts";
 import { DEFAULT_LIMITS } from "../../lib/net/connection_limits.ts";
+import { makeTrustStorePrivate } from "../../lib/net/private_trust.ts";
+import { tlsDialer } from "../../lib/net/tls_client.ts";
 import { listenTls } from "../../lib/net/tls_server.ts";
 import { serveParent } from "./child.ts";
 import { openCluster } from "./cluster.ts";
@@ -28,6 +30,7 @@ const { folder, port, open, heartbeat } = parseArgs(Deno.args, {
 const many = { ratePerSecond: 1e6, burst: 1e6, maxAnonymous: 1e4 };
 const limits = open ? { ...DEFAULT_LIMITS, ...many } : DEFAULT_LIMITS;
 
+makeTrustStorePrivate();
 // Of an hour: no node gets two certificates within a thousandth of a life.
 await using cluster = await openCluster({
   folder: String(folder),
@@ -44,6 +47,7 @@ const manager = new Manager({
     logger: silentLogger,
     identity: await openIdentityFiles(String(folder)),
     authorities,
+    dialer: tlsDialer({ clock: systemClock }),
     listen: (credentials, accept) =>
       listenTls({
         listen: { host: "127.0.0.1", port: Number(port ?? 0) },

@@ -269,7 +269,7 @@ Deno.test("NodeConnection proves a token for the certificate of this very connec
   const caller = house.connect();
   // The handshake is over; then the manager renews its own certificate.
   await house.clock.advance(1_000);
-  house.serving = await house.own.renew();
+  await house.renewOwn();
   const hello = await caller.hello(undefined, {
     prove: { token, nonce: toBase64(nonce) },
   });

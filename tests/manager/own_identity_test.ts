@@ -19,6 +19,7 @@ async function reopen(
     nodeId: house.manager.id,
   });
   const serving = await own.open();
+  await own.seen(serving);
   return { serving, disk, own };
 }
 
@@ -91,6 +92,7 @@ Deno.test("OwnIdentity.open() makes a new certificate where there is none", asyn
   const nodeId = house.manager.id;
   const own = new OwnIdentity({ ...house, identity, nodeId });
   const serving = await own.open();
+  await own.seen(serving);
   assertEquals(present(house), serving.certificate.fingerprint);
 });
 
@@ -98,7 +100,8 @@ Deno.test("OwnIdentity.open() does not serve with a certificate that was replace
   const house = await House.open();
   const old = house.ownDisk.identity;
   await house.clock.advance(2_000);
-  const next = await house.own.renew();
+  await house.renewOwn();
+  const next = house.serving;
   // The overlap is for connections that are open; a new start needs better.
   await house.clock.advance(2_000);
   const { serving } = await reopen(house, old);
@@ -130,6 +133,27 @@ Deno.test("OwnIdentity.open() takes up what was saved before the process died", 
   assertEquals(present(house), saved);
 });
 
+Deno.test("OwnIdentity.giveUp() has the one before on the disk again", async () => {
+  const house = await House.open();
+  const before = house.ownDisk.identity;
+  await house.clock.advance(2_000);
+  await house.own.renew();
+  assertNotEquals(house.ownDisk.identity, before);
+  await house.own.giveUp();
+  assertEquals(house.ownDisk.identity, before);
+  assertEquals(present(house), house.serving.certificate.fingerprint);
+});
+
+Deno.test("OwnIdentity.seen() of what was given up meanwhile changes nothing", async () => {
+  const house = await House.open();
+  await house.clock.advance(2_000);
+  const first = await house.own.renew();
+  await house.clock.advance(2_000);
+  await house.renewOwn();
+  await house.own.seen(first);
+  assertEquals(present(house), house.serving.certificate.fingerprint);
+});
+
 Deno.test("OwnIdentity.renew() saves before it uses, and keeps the old one for the overlap", async () => {
   const house = await House.open();
   const before = present(house);
@@ -145,6 +169,9 @@ Deno.test("OwnIdentity.renew() saves before it uses, and keeps the old one for t
   const nodeId = house.manager.id;
   const own = new OwnIdentity({ ...house, identity, nodeId });
   const serving = await own.renew();
+  // Nobody was shown it yet.
+  assertEquals(present(house), before);
+  await own.seen(serving);
   assertEquals(states, ["save: old", "confirm: new"]);
   const { previous } = house.manager.certificates;
   assertEquals(previous?.fingerprint, before);

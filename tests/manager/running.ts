@@ -3,12 +3,16 @@ import type { ManagerEvent } from "../../lib/manager/events.ts";
 import type { Sealing } from "../../lib/manager/housekeeping.ts";
 import { ManagerApi } from "../../lib/manager/local_api.ts";
 import { Manager } from "../../lib/manager/manager.ts";
-import type { AdvertisedAddress } from "../../lib/manager/ports.ts";
+import type {
+  AdvertisedAddress,
+  ManagerPorts,
+} from "../../lib/manager/ports.ts";
 import type {
   Connection,
   ServerCredentials,
 } from "../../lib/rpc/connection.ts";
 import { turn } from "../fakes/clock.ts";
+import { selfDialer } from "../fakes/self_dialer.ts";
 import type { DiskEvents } from "../sim/sim_disk.ts";
 import { Caller } from "./caller.ts";
 import { CALM, type House } from "./house.ts";
@@ -18,6 +22,8 @@ export interface RunningOptions {
   readonly disk?: DiskEvents;
   readonly advertise?: readonly AdvertisedAddress[];
   readonly sealing?: Sealing;
+  /** How it dials itself. Default: as it is. */
+  readonly dialer?: ManagerPorts["dialer"];
 }
 
 /** A whole manager, with its loops, on the fakes of a house. */
@@ -41,6 +47,7 @@ export class Running implements AsyncDisposable {
       ports: {
         ...house,
         identity: house.ownDisk.open(options.disk ?? CALM),
+        dialer: options.dialer ?? selfDialer(() => this.credentials.at(-1)),
         listen: (credentials, accept) => {
           this.credentials.push(credentials);
           this.#accept = accept;

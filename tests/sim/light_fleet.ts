@@ -10,8 +10,12 @@ import { makeCluster, spkiHash } from "../../lib/manager/bootstrap.ts";
 import { Manager } from "../../lib/manager/manager.ts";
 import { signLeaf } from "../../lib/manager/sign_leaf.ts";
 import { createCsr } from "../../lib/pki/csr.ts";
-import type { Connection } from "../../lib/rpc/connection.ts";
+import type {
+  Connection,
+  ServerCredentials,
+} from "../../lib/rpc/connection.ts";
 import { localSigner } from "../../lib/signer/local.ts";
+import { selfDialer } from "../fakes/self_dialer.ts";
 import { SimCrypto } from "../fakes/sim_crypto.ts";
 import { StoreDisk } from "../fakes/store_disk.ts";
 import { StreamRandom } from "../fakes/stream_random.ts";
@@ -52,6 +56,7 @@ export class LightFleet {
   };
   readonly #stop = new AbortController();
   #accept: (connection: Connection) => void = () => {};
+  #credentials: ServerCredentials | undefined;
   #authorities!: Authorities;
 
   constructor(seed: number) {
@@ -162,11 +167,13 @@ export class LightFleet {
         store: this.store,
         authorities: this.#authorities,
         identity: new SimDisk().open(CALM),
-        listen: (_credentials, accept) => {
+        dialer: selfDialer(() => this.#credentials),
+        listen: (credentials, accept) => {
+          this.#credentials = credentials;
           this.#accept = accept;
           return Promise.resolve({
             endpoint: { host: "0.0.0.0", port: 2377 },
-            replace: () => {},
+            replace: (next) => this.#credentials = next,
             close: () => Promise.resolve(),
           });
         },

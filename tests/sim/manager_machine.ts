@@ -120,6 +120,7 @@ export class ManagerMachine extends Machine {
       crypto: process.crypto,
       logger: log.logger(this.name),
       identity: this.disk.open(process.disk),
+      dialer: network.dialer(process),
       listen: (credentials, accept) =>
         Promise.resolve(
           network.listen({ process, port: PORT, credentials, accept }),

@@ -244,7 +244,8 @@ export class Network {
   ): void {
     const { from, to, trips } = way;
     this.#parts.clock.after(trips * oneWay(from, to), () => {
-      if (from.reachable && to.reachable) arrived();
+      // No way to itself is ever closed.
+      if (from === to || (from.reachable && to.reachable)) arrived();
     });
   }
 }

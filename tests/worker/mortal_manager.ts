@@ -9,6 +9,7 @@ import type {
 } from "../../lib/rpc/connection.ts";
 import { localSigner } from "../../lib/signer/local.ts";
 import { turn } from "../fakes/clock.ts";
+import { selfDialer } from "../fakes/self_dialer.ts";
 import { House, type HouseOptions } from "../manager/house.ts";
 import { Decisions } from "../sim/decisions.ts";
 import type { DiskEvents } from "../sim/sim_disk.ts";
@@ -166,6 +167,7 @@ export class MortalManager {
         store,
         authorities,
         identity: house.ownDisk.open(events),
+        dialer: selfDialer(() => life().credentials),
         listen: (credentials, accept) => {
           Object.assign(life(), { credentials, accept });
           return Promise.resolve({

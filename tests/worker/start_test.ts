@@ -125,7 +125,7 @@ Deno.test("startWorker() joins anew where the identity is not good any more", as
   const cases: readonly [string, (device: Device) => unknown][] = [
     ["it ended", async ({ house }) => {
       await house.clock.advance(91 * DAY);
-      house.serving = await house.own.renew();
+      await house.renewOwn();
     }],
     ["another machine", (device) => device.binding = "copy"],
     ["refused for good", async (device) => {
