@@ -1,11 +1,13 @@
-import { equalBytes } from "../base/bytes.ts";
-import { hasCode, SwarmdError } from "../base/errors.ts";
+import { type Bytes, equalBytes } from "../base/bytes.ts";
+import { describeError, hasCode, SwarmdError } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
 import type { Dialer, Endpoint } from "../rpc/connection.ts";
 import type { Serving } from "./own_identity.ts";
 
 /** Who is dialled: this manager itself, with what it is to show. */
 export interface SelfDial {
   readonly dialer: Pick<Dialer, "dial">;
+  readonly logger: Logger;
   /** Where it listens. */
   readonly endpoint: Endpoint;
   readonly serving: Serving;
@@ -13,32 +15,41 @@ export interface SelfDial {
 }
 
 /**
- * Has a manager dial itself as a node does that has nothing but roots: only what
- * TLS of this runtime verifies, and what the port really shows, counts as seen.
- * Else a chain that no node can verify would cut the manager off from its fleet.
+ * Has a manager dial itself as a node does that has nothing but roots: a chain
+ * that TLS of this runtime does not verify, or that is not what the port shows,
+ * would cut the manager off from its fleet.
  *
- * @throws {SwarmdError} what the dialer throws; `tls` when another certificate
- * is shown
+ * Nothing else speaks against a certificate. A port that strangers flood may not
+ * answer, and a firewall may be in the way; TLS goes by the machine's clock,
+ * which the manager may have reason to doubt (`ClockGuard`).
+ *
+ * @throws {SwarmdError} `tls`; the signal's reason
  */
 export async function dialSelf(dial: SelfDial): Promise<void> {
-  const { dialer, endpoint, serving, signal } = dial;
-  const { certificate, credentials: { rootsPem } } = serving;
+  const { signal, logger, serving: { certificate } } = dial;
   try {
-    const own = ownAddress(endpoint);
-    const connection = await dialer.dial(own, { rootsPem }, signal);
-    const [shown] = connection.facts.presented;
-    connection.destroy();
-    if (shown && equalBytes(shown, certificate.der)) return;
+    if (equalBytes(await shownBy(dial), certificate.der)) return;
   } catch (error) {
-    // TLS goes by the machine's clock, which the manager may have reason to
-    // doubt (`ClockGuard`); the dates were judged by the one that it believes.
-    if (hasCode(error, "clock-skew")) return;
-    throw error;
+    signal.throwIfAborted();
+    if (hasCode(error, "tls")) throw error;
+    const text = describeError(error);
+    return logger.warn("This manager could not dial itself", { error: text });
   }
   throw new SwarmdError(
     "tls",
     "Cannot use the new certificate: the port of this manager shows another one",
   );
+}
+
+/** The leaf, DER. */
+async function shownBy(
+  { dialer, endpoint, serving, signal }: SelfDial,
+): Promise<Bytes> {
+  const { rootsPem } = serving.credentials;
+  const own = ownAddress(endpoint);
+  const connection = await dialer.dial(own, { rootsPem }, signal);
+  connection.destroy();
+  return connection.facts.presented[0] ?? new Uint8Array();
 }
 
 /** Where this machine reaches what listens on all of its addresses. */

@@ -209,8 +209,9 @@ export class SelfRenewal {
   }
 
   async #dial(serving: Serving, { listener, signal }: Place): Promise<void> {
-    const { dialer } = this.#parts;
-    await dialSelf({ dialer, endpoint: listener.endpoint, serving, signal });
+    const { dialer, logger } = this.#parts;
+    const { endpoint } = listener;
+    await dialSelf({ dialer, logger, endpoint, serving, signal });
   }
 
   #mustPlace(): Place {
