@@ -1,7 +1,6 @@
 import { SwarmdError } from "../base/errors.ts";
 import { DAY } from "../base/time.ts";
-import type { Role } from "../pki/profile.ts";
-import type { ClusterRecord, StandingToken } from "./cluster.ts";
+import type { ClusterRecord } from "./cluster.ts";
 import type {
   CrossSigned,
   RootFacts,
@@ -197,8 +196,8 @@ export function withCross(
 
 /**
  * Cuts the present root off, and the target of a rotation with it: nothing that
- * they vouched for is good again. No cross-signature, no succession, no grace;
- * join tokens are void.
+ * they vouched for is good again. No cross-signature, no succession, no grace.
+ * Join tokens are voided by `voidTokens`, in the same transaction.
  *
  * @throws {SwarmdError} `precondition` when the record is not the one that it
  * was made for; `usage` when the target is one of the roots cut off
@@ -210,10 +209,9 @@ export function cutOver(
     readonly from: OrderBase;
     readonly present: RootFacts;
     readonly target: TargetRoot;
-    readonly tokens: Readonly<Record<Role, StandingToken>>;
   },
 ): ClusterRecord {
-  const { target, present, tokens } = order;
+  const { target, present } = order;
   checkBase(cluster, order.from);
   checkGeneration(cluster, target);
   const { rotation, links: _, graces: __, retired: ___, ...kept } = cluster;
@@ -222,7 +220,7 @@ export function cutOver(
   const compromised = [...cut].slice(-MAX_COMPROMISED);
   checkTarget({ ...kept, compromised }, { target, present });
   const { generation } = target;
-  return { ...kept, generation, root: target, tokens, compromised };
+  return { ...kept, generation, root: target, compromised };
 }
 
 /** The one place where a rotation comes into a record. */

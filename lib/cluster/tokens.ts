@@ -9,7 +9,7 @@ import {
 } from "./cluster.ts";
 import type { CreatedToken } from "./created_token.ts";
 import { CLUSTER, type Transaction, type View } from "./store.ts";
-import { rejectQueue } from "./waiting.ts";
+import { rejectAll, rejectQueue } from "./waiting.ts";
 
 /** Most created tokens that a cluster keeps. */
 export const MAX_CREATED_TOKENS = 1_000;
@@ -142,6 +142,44 @@ export function replaceStanding(
   const why = `token ${token.id}: ${role}, in place of ${old.id}`;
   audit(tx, { at: now, action: "token-rotated", by, why });
   rejectQueue(tx, { tokenId: old.id, by, now, why: "its token was rotated" });
+}
+
+/**
+ * Puts new standing tokens in the place of both, because joiners have to pin
+ * another root. One that is disabled stays as it is: its operator wants nobody
+ * in by it, and no change of the root may open that door again. As with
+ * {@linkcode replaceStanding}, whoever waits by the others is rejected, accepted
+ * or not: what they hold is void, and they would wait for nothing.
+ */
+export function replaceAllStanding(
+  tx: Transaction,
+  { tokens, by, now }: Change & {
+    readonly tokens: Readonly<Record<Role, StandingToken>>;
+  },
+): void {
+  for (const role of ["worker", "manager"] as const) {
+    if (stateOfStanding(mustCluster(tx).tokens[role]) === "disabled") continue;
+    replaceStanding(tx, { role, token: tokens[role], by, now });
+  }
+}
+
+/**
+ * Voids every token, because the root that they pin was cut off: the standing
+ * ones are replaced, the created ones gone. Who waits to recover is rejected as
+ * well: that root vouched for what it showed.
+ */
+export function voidTokens(
+  tx: Transaction,
+  { tokens, ...deed }: Change & {
+    readonly tokens: Readonly<Record<Role, StandingToken>>;
+  },
+): void {
+  rejectAll(tx, { ...deed, why: "the root was cut off as compromised" });
+  replaceAllStanding(tx, { ...deed, tokens });
+  for (const { id } of [...tx.list("token")]) {
+    revokeToken(tx, { ...deed, id });
+    tx.remove("token", id);
+  }
 }
 
 /** Does without a standing token; a new one is made by a rotation. */

@@ -116,6 +116,16 @@ export function rejectQueue(
   }
 }
 
+/** Rejects everybody. */
+export function rejectAll(
+  tx: Transaction,
+  deed: Deed & { readonly why: string },
+): void {
+  for (const applicant of listWaiting(tx, deed.now)) {
+    giveWord(tx, { ...deed, applicant, word: "rejected" });
+  }
+}
+
 /**
  * The one applicant that an operator means: by its node's id, or a beginning
  * of it, and where several keys ask for the same node, by its fingerprint.

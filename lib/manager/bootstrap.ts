@@ -81,16 +81,22 @@ async function planCluster(plan: ClusterPlan): Promise<ClusterRecord> {
     leafLifeMs: plan.leafLifeMs,
     heartbeatMs: plan.heartbeatMs ?? DEFAULT_HEARTBEAT_MS,
     root,
-    tokens: {
-      worker: await makeStandingToken({ ...plan, key }, "worker"),
-      manager: await makeStandingToken({ ...plan, key }, "manager"),
-    },
+    tokens: await makeStandingTokens({ ...plan, key }),
     managers: [],
   };
 }
 
-/** Makes a standing token of a role, sealed under a cluster key. */
-export async function makeStandingToken(
+/** Makes a standing token for each role, sealed under a cluster key. */
+export async function makeStandingTokens(
+  plan: TokenPlan,
+): Promise<Record<Role, StandingToken>> {
+  return {
+    worker: await makeStandingToken(plan, "worker"),
+    manager: await makeStandingToken(plan, "manager"),
+  };
+}
+
+async function makeStandingToken(
   { crypto, random, now: createdAt, key }: TokenPlan,
   role: Role,
 ): Promise<StandingToken> {

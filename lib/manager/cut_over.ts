@@ -8,10 +8,11 @@ import { cutOver, type OrderBase } from "../cluster/root_rotation.ts";
 import type { EndedRotation, Straggler } from "../cluster/root_record.ts";
 import { keepEnd, withEnd } from "../cluster/rotation_end.ts";
 import { factsOf } from "../cluster/root_views.ts";
-import { CLUSTER, type Transaction, type View } from "../cluster/store.ts";
+import { CLUSTER, type View } from "../cluster/store.ts";
+import { voidTokens } from "../cluster/tokens.ts";
 import { crossSign } from "../pki/cross_sign.ts";
 import { newestKey } from "../pki/sealed.ts";
-import { makeStandingToken } from "./bootstrap.ts";
+import { makeStandingTokens } from "./bootstrap.ts";
 import { mustCluster } from "./records.ts";
 import type { RotationParts } from "./rotation_parts.ts";
 import type { MadeRoot } from "./authority_source.ts";
@@ -50,16 +51,12 @@ export async function cutOff(
   const before = store.view(mustCluster);
   const plan = { crypto, random, now: clock.now() };
   const target = await makeNextRoot(before, { ...parts, ...plan });
-  const token = { ...plan, key: newestKey(parts.keyRing) };
-  const tokens = {
-    worker: await makeStandingToken(token, "worker"),
-    manager: await makeStandingToken(token, "manager"),
-  };
+  const key = newestKey(parts.keyRing);
+  const tokens = await makeStandingTokens({ ...plan, key });
   const order = {
     from,
     present: factsOf(before.root),
     target: target.record,
-    tokens,
   };
   const cross = cutAll ? undefined : await crossFor(parts, target);
   await authorities.prepare(cutOver(before, order));
@@ -74,9 +71,9 @@ export async function cutOff(
     const next = cutOver(mustCluster(tx), order);
     const ended = { id, root: factsOf(next.root).digest, at: plan.now };
     tx.put("cluster", CLUSTER, withCut(mustCluster(tx), next, { ended, who }));
-    voidTokens(tx);
     const why = "the root was cut off as compromised";
     audit(tx, { at: plan.now, action: "rotation", by: "operator", why });
+    voidTokens(tx, { tokens, by: "operator", now: plan.now });
     return who;
   });
   authorities.forget();
@@ -117,14 +114,6 @@ async function crossFor(
     end: now + CARRY_MS,
   });
   return toBase64(der);
-}
-
-/** Their digest is of the root that was cut off, and their secrets with it. */
-function voidTokens(tx: Transaction): void {
-  for (const { id } of [...tx.list("token")]) tx.remove("token", id);
-  for (const { spki } of [...tx.list("applicant")]) {
-    tx.remove("applicant", spki);
-  }
 }
 
 function whomItReaches(

@@ -15,10 +15,11 @@ import { progress } from "../cluster/rotation_progress.ts";
 import { advance, forgetHistory } from "../cluster/rotation_steps.ts";
 import { tokenRootOf } from "../cluster/root_views.ts";
 import { CLUSTER, type Transaction, type View } from "../cluster/store.ts";
+import { replaceAllStanding } from "../cluster/tokens.ts";
 import { readCertificate } from "../pki/certificate.ts";
 import { newestKey } from "../pki/sealed.ts";
 import { changeServers, isPresentAuthority } from "./authority_servers.ts";
-import { makeStandingToken } from "./bootstrap.ts";
+import { makeStandingTokens } from "./bootstrap.ts";
 import { cutOff, type CutReport } from "./cut_over.ts";
 import { lookAtFleet } from "./fleet_look.ts";
 import { mustCluster } from "./records.ts";
@@ -132,7 +133,7 @@ export class RotationChanges {
 
   /** @returns whether there was a step to take */
   async #advanceOnce(): Promise<boolean> {
-    const { store, authorities, logger } = this.#parts;
+    const { store, authorities, logger, clock } = this.#parts;
     // Without a rotation there is no reason to look at every node.
     const next = (view: View) =>
       mustCluster(view).rotation &&
@@ -144,8 +145,10 @@ export class RotationChanges {
     await store.update((tx) => {
       const after = next(tx);
       if (!after) return;
-      const cluster = tokens ? { ...after, tokens } : after;
-      this.#put(tx, cluster, { by: "manager" });
+      const by = "manager";
+      this.#put(tx, after, { by });
+      const now = clock.now();
+      if (tokens) replaceAllStanding(tx, { tokens, by, now });
     });
     authorities.forget();
     const { phase = "stable" } = step.rotation ?? {};
@@ -179,10 +182,7 @@ export class RotationChanges {
     const { crypto, random, clock, keyRing } = this.#parts;
     const key = newestKey(keyRing);
     const plan = { crypto, random, now: clock.now(), key };
-    return {
-      worker: await makeStandingToken(plan, "worker"),
-      manager: await makeStandingToken(plan, "manager"),
-    };
+    return await makeStandingTokens(plan);
   }
 
   /** A rotation that lasts outlives its cross-signatures. */

@@ -263,7 +263,6 @@ Deno.test("start(), replace() and cutOver() refuse what was made for another rec
   const cut = {
     from: orderBase(cluster),
     target: order.target,
-    tokens: cluster.tokens,
     present: factsOfRoot("G"),
   };
   const cases: readonly (() => ClusterRecord)[] = [
@@ -315,9 +314,8 @@ Deno.test("cutOver() leaves nothing that the old root, or a target, vouched for"
   const ended = after(rotating(), 2);
   const running = start(ended, orderFor(ended, { name: "I", now: NOW }));
   const { target } = orderFor(running, { name: "J", now: NOW });
-  const { tokens } = running;
   const from = orderBase(running);
-  const order = { from, target, tokens, present: factsOfRoot("H") };
+  const order = { from, target, present: factsOfRoot("H") };
   const cut = cutOver(running, order);
   assertEquals(cut.root.certificate, "J");
   assertEquals(cut.rotation, undefined);

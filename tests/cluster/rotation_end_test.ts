@@ -45,7 +45,6 @@ Deno.test("withEnd() keeps how a rotation ended, and leaves every other change a
   const cut = cutOver(begun, {
     from: orderBase(begun),
     target: order.target,
-    tokens: begun.tokens,
     present: factsOfRoot("G"),
   });
   const cases: readonly [ClusterRecord, ClusterRecord, string?, string?][] = [

@@ -111,7 +111,6 @@ Deno.test("docs/trust.md says where each change of a rotation leads, in every ph
     const { target } = order;
     const cut = {
       target,
-      tokens: cluster.tokens,
       present: factsOfRoot("G"),
       from: orderBase(cluster),
     };

@@ -8,12 +8,14 @@ import {
   disableStanding,
   findEndedTokens,
   MAX_CREATED_TOKENS,
+  replaceAllStanding,
   replaceStanding,
   revokeToken,
   stateOf,
   takeUse,
   tokenFacts,
   type TokenState,
+  voidTokens,
 } from "../../lib/cluster/tokens.ts";
 import { enqueue } from "../../lib/cluster/waiting.ts";
 import { StoreDisk } from "../fakes/store_disk.ts";
@@ -184,6 +186,91 @@ Deno.test("replaceStanding() and disableStanding() void a token with its queue",
   assertEquals(actions, [
     ...["waiting", "waiting", "token-revoked", "rejected"],
     ...["token-rotated", "token-rotated", "rejected"],
+  ]);
+});
+
+/** Standing tokens that were made for another root. */
+function nextTokens() {
+  const { worker, manager } = cluster().tokens;
+  return {
+    worker: { ...worker, id: "next worker" },
+    manager: { ...manager, id: "next manager" },
+  };
+}
+
+function standingOf(store: Store) {
+  return store.view((view) => view.get("cluster", CLUSTER)?.tokens);
+}
+
+function verdictsOf(store: Store) {
+  return store.view((view) =>
+    [...view.list("applicant")].map(({ verdict }) => verdict)
+  );
+}
+
+Deno.test("replaceAllStanding() leaves a token disabled that was, and replaces the other with its queue", async () => {
+  for (const role of ["worker", "manager"] as const) {
+    const store = await withCluster(token());
+    const other = role === "worker" ? "manager" : "worker";
+    await store.update((tx) => disableStanding(tx, { ...BY, role }));
+    const off = standingOf(store)?.[role];
+    const tokenId = `token ${other}`;
+    await store.update((tx) => {
+      enqueue(tx, applicant("a", { tokenId }));
+      enqueue(tx, applicant("b", { tokenId, verdict: "accepted" }));
+      enqueue(tx, applicant("c", { tokenId: "created" }));
+    });
+    const change = { by: "manager", now: NOW + HOUR, tokens: nextTokens() };
+    // As often as the root that joiners pin changes
+    for (let i = 0; i < 2; i++) {
+      await store.update((tx) => replaceAllStanding(tx, change));
+      assertEquals(standingOf(store)?.[role], off);
+      assertEquals(standingOf(store)?.[other], nextTokens()[other]);
+    }
+    assertEquals(off?.disabledAt, NOW);
+    // A created token is good again when its root is
+    assertEquals(verdictsOf(store), ["rejected", "rejected", undefined]);
+    assertEquals(kept(store), [token()]);
+    const why = "its token was rotated";
+    assertEquals((await audited(store)).slice(4, 7), [
+      [
+        ...["token-rotated", "manager"],
+        `token next ${other}: ${other}, in place of token ${other}`,
+      ],
+      ["rejected", "manager", why],
+      ["rejected", "manager", why],
+    ]);
+  }
+});
+
+Deno.test("voidTokens() rejects everybody who waits, and leaves a token disabled that was", async () => {
+  const ended = token({ id: "ended", expiresAt: NOW });
+  const store = await withCluster(token(), ended);
+  await store.update((tx) => {
+    disableStanding(tx, { ...BY, role: "worker" });
+    const { tokenId: _, ...recovering } = applicant("r", { kind: "recover" });
+    enqueue(tx, applicant("a", { tokenId: "token manager" }));
+    enqueue(tx, applicant("b", { tokenId: "created" }));
+    enqueue(tx, applicant("c", { tokenId: "ended", verdict: "accepted" }));
+    enqueue(tx, recovering);
+  });
+  const off = standingOf(store)?.worker;
+  const order = { ...BY, tokens: nextTokens() };
+  await store.update((tx) => voidTokens(tx, order));
+  assertEquals(standingOf(store), { ...nextTokens(), worker: off });
+  assertEquals(off?.disabledAt, NOW);
+  assertEquals(kept(store), []);
+  assertEquals(verdictsOf(store), Array(4).fill("rejected"));
+  const entries = (await audited(store)).slice(5);
+  const why = "the root was cut off as compromised";
+  assertEquals(entries, [
+    ...Array(4).fill(["rejected", "operator", why]),
+    [
+      ...["token-rotated", "operator"],
+      "token next manager: manager, in place of token manager",
+    ],
+    ["token-revoked", "operator", "token created"],
+    ["token-revoked", "operator", "token ended"],
   ]);
 });
 

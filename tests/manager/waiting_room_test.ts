@@ -7,8 +7,10 @@ import type { ClusterRecord } from "../../lib/cluster/cluster.ts";
 import { CLUSTER } from "../../lib/cluster/store.ts";
 import {
   disableStanding,
+  replaceAllStanding,
   revokeToken,
   takeUse,
+  voidTokens,
 } from "../../lib/cluster/tokens.ts";
 import { giveWord, listWaiting, type Word } from "../../lib/cluster/waiting.ts";
 import { createCsr } from "../../lib/pki/csr.ts";
@@ -129,6 +131,14 @@ Deno.test("WaitingRoom.until() says that it waits about every 30 s, for as long 
 
 const OPERATOR = "operator";
 
+/** Standing tokens that were made for another root. */
+function others({ cluster: { tokens } }: House): ClusterRecord["tokens"] {
+  return {
+    worker: { ...tokens.worker, id: "another worker" },
+    manager: { ...tokens.manager, id: "another manager" },
+  };
+}
+
 /** What comes to who waits by a standing token, and by a created one. */
 const CHANGES: readonly (readonly [
   what: string,
@@ -180,19 +190,24 @@ const CHANGES: readonly (readonly [
     "token-refused",
   ],
   [
-    // As `ca rotate --compromised` and the end of a trust-first rotation do.
-    "all tokens are replaced with the root",
-    (house, id) => {
-      const { tokens } = house.cluster;
-      const worker = { ...tokens.worker, id: house.newId() };
-      return house.store.update((tx) => {
-        tx.put("cluster", CLUSTER, {
-          ...house.cluster,
-          tokens: { ...tokens, worker },
-        });
-        tx.remove("token", id);
-      });
-    },
+    "the standing tokens are replaced with the root",
+    (house) =>
+      house.store.update((tx) =>
+        replaceAllStanding(tx, {
+          tokens: others(house),
+          by: "manager",
+          now: NOW,
+        })
+      ),
+    "token-refused",
+    undefined,
+  ],
+  [
+    "all tokens are void with the root",
+    (house) =>
+      house.store.update((tx) =>
+        voidTokens(tx, { tokens: others(house), by: OPERATOR, now: NOW })
+      ),
     "token-refused",
     "token-refused",
   ],

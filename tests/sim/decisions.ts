@@ -68,9 +68,17 @@ function decisionsIn(change: Change): string[] {
   if (change.kind === "node") return nodeDecisions(change);
   if (change.kind !== "cluster") return [];
   const { before, after } = change;
-  return before && after && rootState(before) !== rootState(after)
-    ? ["rotation"]
-    : [];
+  if (!before || !after) return [];
+  const isTurned = rootState(before) !== rootState(after);
+  return [...(isTurned ? ["rotation"] : []), ...tokenDecisions(before, after)];
+}
+
+function tokenDecisions(before: ClusterRecord, after: ClusterRecord): string[] {
+  return (["worker", "manager"] as const).flatMap((role) => {
+    const [was, is] = [before.tokens[role], after.tokens[role]];
+    if (was.id !== is.id) return ["token-rotated"];
+    return was.disabledAt === is.disabledAt ? [] : ["token-revoked"];
+  });
 }
 
 function rootState({ root, rotation }: ClusterRecord): string {

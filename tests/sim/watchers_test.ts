@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { utf8 } from "../../lib/base/bytes.ts";
 import type { Change } from "../../lib/cluster/store.ts";
 import { changeStanding } from "../../lib/cluster/standing.ts";
+import { disableStanding } from "../../lib/cluster/tokens.ts";
 import { formatJoinToken, parseJoinToken } from "../../lib/pki/join_token.ts";
 import { House } from "../manager/house.ts";
 import { Decisions } from "./decisions.ts";
@@ -32,6 +33,9 @@ Deno.test("Decisions finds nothing where the log says what was decided", async (
       changeStanding(tx, { nodeId, change, by: "operator", now })
     );
   }
+  const change = { role: "manager", by: "operator", now: 0 } as const;
+  await house.store.update((tx) => disableStanding(tx, change));
+  await house.tokens.rotate("manager", "operator");
   await decisions.look(house.store);
   assertEquals(failures, []);
 });
