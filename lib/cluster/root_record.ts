@@ -10,6 +10,8 @@ export interface RootFacts {
   readonly bundle: string;
   /** Its end, in milliseconds since 1970. */
   readonly notAfter: number;
+  /** Who trusts it alone takes no other root on a manager's word. */
+  readonly own?: true;
 }
 
 /**

@@ -162,6 +162,24 @@ export function bundleOf(cluster: ClusterRecord): Bundle {
   return { digest, roots };
 }
 
+/**
+ * The bundle that a node is to be sent, by what it said that it trusts.
+ *
+ * @returns `undefined` when it trusts that, or could not take it: who pins a
+ * target of our own would refuse the present root again and again until, in a
+ * recall, the target vouches for it. Before that it needs no other root
+ */
+export function offerFor(
+  cluster: ClusterRecord,
+  trusts: string | undefined,
+): Bundle | undefined {
+  const bundle = bundleOf(cluster);
+  if (trusts === bundle.digest) return undefined;
+  const { trustFirst, crossBack, target } = cluster.rotation ?? {};
+  const facts = trustFirst && !crossBack ? target?.facts : undefined;
+  return facts?.own && trusts === facts.bundle ? undefined : bundle;
+}
+
 function crossFor(
   { root, rotation, links = [] }: ClusterRecord,
   of: RootRecord,

@@ -1,7 +1,7 @@
 import { type Clock, MINUTE, SECOND } from "../base/time.ts";
 import type { ClusterRecord } from "../cluster/cluster.ts";
 import type { NodeRecord } from "../cluster/node.ts";
-import { bundleOf, issuerFor } from "../cluster/root_views.ts";
+import { issuerFor, offerFor } from "../cluster/root_views.ts";
 import type { Store, View } from "../cluster/store.ts";
 import type { Authorities } from "./authorities.ts";
 import { mustCluster } from "./records.ts";
@@ -29,8 +29,6 @@ interface Need {
   readonly renew?: string;
   /** Digest of the bundle that it should trust. */
   readonly bundle?: string;
-  /** Who refused the bundle before may take it now. */
-  readonly vouched?: true;
   /** First it has to see this manager with the certificate that it has now. */
   readonly move?: true;
 }
@@ -188,18 +186,18 @@ export class RotationAsker {
       ...(trusts !== undefined && { trusts }),
     });
     const keyId = root.facts?.keyId ?? "";
-    const { digest } = bundleOf(cluster);
+    const { digest } = offerFor(cluster, trusts) ?? {};
     // One that was issued may be lost with its answer: what was seen counts.
     const held = [current, pending].filter((each) => each !== undefined);
     const renew = held.some(({ issuerKeyId }) => issuerKeyId !== keyId);
     // Where the old root is gone, its own certificate has to change first.
-    const bundle = trusts !== digest && !(renew && !cluster.rotation);
-    if (!renew && !bundle) return undefined;
-    const move = bundle && this.#isBehindUs(node.id, { cluster, view });
+    const bundle = renew && !cluster.rotation ? undefined : digest;
+    if (!renew && bundle === undefined) return undefined;
+    const move = bundle !== undefined &&
+      this.#isBehindUs(node.id, { cluster, view });
     return {
       ...(renew && { renew: keyId }),
-      ...(bundle && (move ? { move } : { bundle: digest })),
-      ...(bundle && cluster.rotation?.crossBack && { vouched: true }),
+      ...(move ? { move } : bundle !== undefined && { bundle }),
     };
   }
 

@@ -19,7 +19,6 @@ import { SwarmdError } from "../base/errors.ts";
 import { type Certificate, readCertificate } from "../pki/certificate.ts";
 import { type CrossOrder, crossSign } from "../pki/cross_sign.ts";
 import type { Crypto } from "../pki/crypto.ts";
-import { CA_NAME } from "../pki/profile.ts";
 import { newestKey } from "../pki/sealed.ts";
 import { bundleDigest } from "../pki/trust_bundle.ts";
 import type { Authorities, Authority, Issuer } from "./authorities.ts";
@@ -30,6 +29,7 @@ import {
   makeRoot,
 } from "./authority_source.ts";
 import { mustCluster } from "./records.ts";
+import { isForeign } from "./root_facts.ts";
 import type { RotationParts } from "./rotation_parts.ts";
 
 /** How long a node that was off may still find its way back, in milliseconds. */
@@ -245,8 +245,4 @@ function foreign(root: Certificate): Certificate {
     "Cannot rotate by trust first: the present root is the cluster's own, and can vouch for the next",
     { verdict: "stop", hint: "Leave --trust-first out" },
   );
-}
-
-function isForeign({ subject }: Certificate): boolean {
-  return subject.commonName !== CA_NAME;
 }

@@ -20,6 +20,7 @@ import {
   caRootAnswer,
   issuerFor,
   mayRecover,
+  offerFor,
   successionFrom,
   tokenRootOf,
 } from "../../lib/cluster/root_views.ts";
@@ -328,6 +329,41 @@ Deno.test("cutOver() leaves nothing that the old root, or a target, vouched for"
     [true, false, false, true],
   );
   assertEquals(issuerFor(cut, { role: "worker", now: NOW }).chain, []);
+});
+
+Deno.test("offerFor() offers who pins a target of our own nothing until that vouches for the present root", () => {
+  const stable = symbolicCluster();
+  const order = { name: "H", now: NOW, trustFirst: true };
+  const crossBack = { certificate: "G<H", notAfter: NOW + DAY };
+  const step = { id: "H2", now: NOW };
+  for (const own of [false, true]) {
+    const switching = after(
+      start(stable, orderFor(stable, { ...order, own })),
+      2,
+    );
+    const recalling = abort(switching, { ...step, ...(own && { crossBack }) });
+    const cases: readonly [ClusterRecord, (string | undefined)[]][] = [
+      [stable, ["G", "G", undefined, "G"]],
+      [switching, ["G+H", own ? undefined : "G+H", "G+H", undefined]],
+      [abort(switching, step), [
+        ...["G+H", own ? undefined : "G+H", "G+H", undefined],
+      ]],
+      [recalling, ["G+H", "G+H", "G+H", undefined]],
+      [after(switching, 1), ["H", undefined, "H", "H"]],
+    ];
+    for (const [cluster, wanted] of cases) {
+      const offered = [undefined, "H", "G", "G+H"].map((trusts) =>
+        offerFor(cluster, trusts)?.digest
+      );
+      assertEquals(offered, wanted);
+    }
+  }
+  // Where roots are cross-signed an own root is the rule
+  const begun = after(
+    start(stable, orderFor(stable, { name: "H", now: NOW, own: true })),
+    1,
+  );
+  assertEquals(offerFor(begun, "H")?.digest, "G+H");
 });
 
 Deno.test("isCrossDue() asks for new cross-signatures while a rotation lasts", () => {

@@ -117,13 +117,14 @@ export class RotationAccidents {
   ): Generator<Step> {
     const { budget, cluster, now } = state;
     const { rotation } = cluster;
-    const { trustFirst = false, quorum } = this.#setup;
+    const { trustFirst = false, own = [], quorum } = this.#setup;
     const [name, ...targets] = budget.targets;
     const order = (from: ClusterRecord) =>
       orderFor(from, {
         name: name ?? "",
         now,
         trustFirst,
+        own: own.includes(name ?? ""),
         ...(quorum !== undefined && { quorum }),
       });
     if (!rotation) {

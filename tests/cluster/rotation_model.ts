@@ -136,6 +136,11 @@ export class RotationModel {
         : "pins a root that leads to no manager";
     }
     if (!disk) return undefined;
+    const [offered] = node.inbox;
+    if (
+      offered && this.#setup.own &&
+      !this.#moves.takes(state, offered, disk.bundle)
+    ) return "is offered what it can never take";
     const trusted = this.#trust.trustsManager(state, disk.bundle);
     const accepted = this.#trust.accepts(state, node);
     if (trusted && accepted) return undefined;

@@ -2,6 +2,7 @@ import { withPending } from "../../lib/cluster/node.ts";
 import {
   type Bundle,
   issuerFor,
+  offerFor,
   tokenRootOf,
 } from "../../lib/cluster/root_views.ts";
 import {
@@ -184,11 +185,9 @@ export class RotationMoves {
   push(at: At): ModelState | undefined {
     const { node, state } = at;
     const { disk, record, inbox } = node;
-    const { bundle } = this.#trust.views(state.cluster);
     if (!disk || !record || node.connection === "none") return undefined;
-    if (record.trusts === bundle.digest || isSameOffer(node.pushed, bundle)) {
-      return undefined;
-    }
+    const bundle = offerFor(state.cluster, record.trusts);
+    if (!bundle || isSameOffer(node.pushed, bundle)) return undefined;
     // What it said is void from the moment on at which it is told otherwise
     const { trusts: _, ...forgotten } = record;
     return this.change(at, {
@@ -204,13 +203,7 @@ export class RotationMoves {
     const [offered, ...rest] = inbox;
     if (!disk || !offered || node.received) return undefined;
     const bundle = offered.roots.map(({ certificate }) => certificate);
-    // A push is no proof, but to who trusts foreign roots alone
-    const proven = this.#takesOnWord(offered, disk.bundle) ||
-      isProven(offered, disk.bundle) ||
-      isProven(offered, [
-        ...disk.bundle,
-        this.#trust.walk(state, disk.bundle) ?? "",
-      ]);
+    const proven = this.takes(state, offered, disk.bundle);
     const holds = verifies(this.#trust.sent(state, disk.leaf), bundle) &&
       this.#trust.trustsManager(state, bundle);
     if (!proven || !holds) return this.change(at, { inbox: rest });
@@ -219,6 +212,17 @@ export class RotationMoves {
       connection: node.connection === "none" ? "none" : "stale",
       disk: { ...disk, bundle },
     });
+  }
+
+  /** A push is no proof, but to who trusts foreign roots alone. */
+  takes(
+    state: ModelState,
+    offered: Bundle,
+    trusted: readonly string[],
+  ): boolean {
+    const end = this.#trust.walk(state, trusted) ?? "";
+    return this.#takesOnWord(offered, trusted) ||
+      isProven(offered, trusted) || isProven(offered, [...trusted, end]);
   }
 
   #takesOnWord({ roots }: Bundle, trusted: readonly string[]): boolean {

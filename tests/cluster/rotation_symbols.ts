@@ -20,8 +20,14 @@ export interface Leaf {
 }
 
 /** The facts of a root with a name. */
-export function factsOfRoot(name: string): RootFacts {
-  return { digest: `d:${name}`, keyId: name, bundle: name, notAfter: FOREVER };
+export function factsOfRoot(name: string, { own = false } = {}): RootFacts {
+  return {
+    digest: `d:${name}`,
+    keyId: name,
+    bundle: name,
+    notAfter: FOREVER,
+    ...(own && { own }),
+  };
 }
 
 /** The digest of a bundle. */
@@ -73,10 +79,12 @@ export function symbolicCluster(): ClusterRecord {
 /** What begins a rotation to a root. */
 export function orderFor(
   cluster: ClusterRecord,
-  { name, now, trustFirst = false, quorum }: {
+  { name, now, trustFirst = false, own = false, quorum }: {
     readonly name: string;
     readonly now: number;
     readonly trustFirst?: boolean;
+    /** Whether the target is a root of our own. */
+    readonly own?: boolean;
     readonly quorum?: number;
   },
 ): RotationOrder {
@@ -91,7 +99,7 @@ export function orderFor(
       generation,
       certificate: name,
       key: SEALED,
-      facts: factsOfRoot(name),
+      facts: factsOfRoot(name, { own }),
     },
     both: digestOf([old, name]),
     now,

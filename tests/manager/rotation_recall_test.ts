@@ -101,10 +101,18 @@ for (
     await untilSwitching(opened, wish);
     const during = await house.tokens.show("worker");
     const created = await createToken(fleet);
-    const joiner = await fleet.join(fleet.device("joiner"));
-    // Long enough to be asked ever more seldom for what it cannot take yet
+    const device = fleet.device("joiner");
+    const joiner = await fleet.join(device);
+    // Long enough to be asked again, if it were asked for what it cannot take
     await fleet.pass(20 * MINUTE);
     const { rotation: before } = house.cluster;
+    const { facts } = before?.target ?? {};
+    assertEquals(
+      house.node(joiner.id).trusts,
+      facts?.own ? facts.bundle : before?.both,
+    );
+    assertEquals(facts?.own, name === "an own root" ? true : undefined);
+    assertEquals(device.logged.filter(({ level }) => level === "error"), []);
     assertEquals(before?.phase, "switching");
     assertEquals(before && hasSigner(before.target), true);
     const { keyId } = before?.target.facts ?? {};
