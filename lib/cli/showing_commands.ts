@@ -124,7 +124,7 @@ const status = command({
   path: "status",
   summary: "show how the node on this machine is doing",
   description: [
-    "Its session, its certificate and when that is renewed, the last failure of a renewal, and its clock.",
+    "Its session, its certificate and when that is renewed, the last failure of a renewal, and its clock. Of a machine that is joining, whom it asks, and whether it waits for an operator.",
   ],
   options: OPERATOR,
   arguments: {},

@@ -1,4 +1,5 @@
 import type {
+  JoiningStatus,
   LockedStatus,
   ManagerStatus,
   RecoverySummary,
@@ -22,12 +23,35 @@ type Status = ManagerStatus | WorkerStatus;
 export async function showStatus(options: OperatorOptions): Promise<number> {
   const { host, stateDir } = options;
   const status = await localClient(stateDir, host)
-    .get<Status | LockedStatus>("/v1/status");
+    .get<Status | JoiningStatus | LockedStatus>("/v1/status");
   if (options.json) await host.output.json(status);
-  else if (status.state === "locked") {
-    await host.output.lines(lockedLines(status, host.now()));
-  } else await host.output.lines(statusLines(status, host.now()));
+  else await host.output.lines(linesOf(status, host.now()));
   return 0;
+}
+
+function linesOf(
+  status: Status | JoiningStatus | LockedStatus,
+  now: number,
+): string[] {
+  if (status.state === "locked") return lockedLines(status, now);
+  if (status.state === "joining") return joiningLines(status, now);
+  return statusLines(status, now);
+}
+
+function joiningLines(status: JoiningStatus, now: number): string[] {
+  const { pending, managers } = status;
+  const waits: Fact[] = pending === undefined ? [] : [
+    ["waits for", "an operator's word: `swarmd node accept` on a manager"],
+    ["as node", pending.node],
+    ["key", pending.fingerprint],
+  ];
+  return formatFacts([
+    ["role", status.role],
+    ["state", `joining, since ${moment(status.since, now)}`],
+    ...waits,
+    ["managers", managers.join(" ") || "-"],
+    ["version", status.version],
+  ]);
 }
 
 function lockedLines(status: LockedStatus, now: number): string[] {

@@ -4,7 +4,6 @@ import { machineFacts, sameMachine } from "../disk/machine.ts";
 import { systemClock, systemRandom, workerCrypto } from "../net/system.ts";
 import { tlsDialer } from "../net/tls_client.ts";
 import { parseJoinToken } from "../pki/join_token.ts";
-import { answerOperator } from "../worker/local_api.ts";
 import type { WorkerPorts } from "../worker/ports.ts";
 import { startWorker } from "../worker/start.ts";
 import { Worker } from "../worker/worker.ts";
@@ -12,26 +11,28 @@ import { type Daemon, openDaemon } from "./daemon.ts";
 import { EXIT_CODES } from "./exit_codes.ts";
 import type { WorkerOptions } from "./options.ts";
 import { VERSION } from "./version.ts";
+import { WorkerDesk } from "./worker_desk.ts";
 
 /** Composition root of the worker: the one place that knows its adapters. */
 export async function runWorker(options: WorkerOptions): Promise<number> {
   const token = options.join && parseJoinToken(options.join.token);
   const command = options.join ? "worker join" : "worker run";
   await using daemon = await openDaemon(options, command);
-  const ports = await openPorts(options, daemon);
+  await using desk = new WorkerDesk(daemon, options);
+  const { signal } = daemon;
+  const ports = await openPorts(options, {
+    logger: daemon.logger,
+    event: (event) => desk.event(event),
+  });
   const start = await startWorker(ports, {
-    stateDir: options.stateDir,
-    signal: daemon.signal,
+    ...{ stateDir: options.stateDir, signal },
     ...(options.join && token && { join: { ...options.join, token } }),
   }).catch((error) => {
-    throw daemon.signal.aborted ? interrupted(daemon.signal) : error;
+    throw signal.aborted ? interrupted(signal) : error;
   });
   const worker = new Worker(start);
-  await using operators = await daemon.serveOperators((request) =>
-    answerOperator(request, { worker, clock: systemClock, version: VERSION })
-  );
-  void operators;
-  const reason = await runUntilLeft(worker, daemon.signal);
+  await desk.answerFor(worker);
+  const reason = await runUntilLeft(worker, signal);
   daemon.event({ event: "stopped", reason });
   return EXIT_CODES.ok.number;
 }
@@ -52,7 +53,7 @@ async function runUntilLeft(
 
 async function openPorts(
   options: WorkerOptions,
-  daemon: Daemon,
+  { logger, event }: Pick<Daemon, "logger" | "event">,
 ): Promise<WorkerPorts> {
   const facts = await machineFacts(VERSION);
   const { machineBinding: binding } = facts;
@@ -60,12 +61,11 @@ async function openPorts(
     clock: systemClock,
     random: systemRandom,
     crypto: workerCrypto(),
-    logger: daemon.logger,
     identity: await openIdentityFiles(options.stateDir),
     dialer: tlsDialer({ clock: systemClock }),
     machine: { ...facts, binding, is: (other) => sameMachine(binding, other) },
     version: VERSION,
-    event: daemon.event,
+    ...{ logger, event },
   };
 }
 

@@ -18,7 +18,8 @@ import type {
 // digests `sha256:<hex>`, fingerprints and serials lower-case hex. Fields may be
 // added; a client ignores those that it does not know.
 //
-//   GET /v1/status            ManagerStatus | WorkerStatus | LockedStatus
+//   GET /v1/status            ManagerStatus | WorkerStatus | JoiningStatus
+//                             | LockedStatus
 //   GET /v1/nodes             NodeSummary[]
 //   GET /v1/nodes/<id>        NodeDetail; the id may be a unique prefix
 //   GET /v1/applicants        ApplicantSummary[]
@@ -106,7 +107,7 @@ export interface RecoverySummary {
 /** `status` on a worker. */
 export interface WorkerStatus extends NodeStatusFacts {
   readonly role: "worker";
-  readonly state: "joining" | "connecting" | "connected" | "waiting";
+  readonly state: "connecting" | "connected";
   /** Address of the manager that holds the session. */
   readonly manager?: string;
   /** Since when it is in this state. */
@@ -119,6 +120,22 @@ export interface WorkerStatus extends NodeStatusFacts {
   readonly auditHead?: HeadSummary;
   /** What a manager said that its log cannot say, in a sentence. */
   readonly auditAlarm?: string;
+}
+
+/** `status` on a worker that has no identity to run with yet. */
+export interface JoiningStatus {
+  readonly role: "worker";
+  readonly state: "joining";
+  readonly since: string;
+  readonly version: string;
+  /** Addresses that it asks, in this order. */
+  readonly managers: readonly string[];
+  /** As whom it waits for an operator's word. */
+  readonly pending?: {
+    readonly node: string;
+    /** SHA-256 of its key (SubjectPublicKeyInfo), lower-case hex. */
+    readonly fingerprint: string;
+  };
 }
 
 /** `status` on a manager. */

@@ -2,6 +2,7 @@ import type { Clock } from "../base/time.ts";
 import { SwarmdError } from "../base/errors.ts";
 import type {
   CaSummary,
+  JoiningStatus,
   RecoverySummary,
   WorkerStatus,
 } from "../cluster/local_api.ts";
@@ -34,6 +35,25 @@ export async function answerOperator(
   return await answerLocally(request, (path) => route(path, parts), {
     "/v1/leave": () => leave(parts),
   });
+}
+
+/** The same, as long as there is no identity. */
+export async function answerWhileJoining(
+  request: LocalRequest,
+  status: JoiningStatus,
+): Promise<LocalAnswer> {
+  const refuse = () => {
+    throw new SwarmdError(
+      "precondition",
+      "Cannot answer that: this machine is joining, and no node yet",
+      { verdict: "stop", hint: "See how far it is with `swarmd status`" },
+    );
+  };
+  return await answerLocally(
+    request,
+    (path) => path === "/v1/status" ? status : refuse(),
+    { "/v1/leave": refuse },
+  );
 }
 
 async function leave({ worker, clock }: WorkerApiParts) {

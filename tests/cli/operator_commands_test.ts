@@ -2,6 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { SwarmdError } from "../../lib/base/errors.ts";
 import type {
   CaSummary,
+  JoiningStatus,
   ManagerStatus,
   WorkerStatus,
 } from "../../lib/cluster/local_api.ts";
@@ -81,7 +82,7 @@ const MANAGER_STATUS: ManagerStatus = {
 };
 const WORKER_STATUS: WorkerStatus = {
   role: "worker",
-  state: "waiting",
+  state: "connecting",
   node: WORKER.id,
   cluster: "c".repeat(25),
   version: "0.1.0",
@@ -202,13 +203,47 @@ Deno.test("operator commands write with --json what the node answers, on one lin
   }
 });
 
+Deno.test("status says of a machine that is joining what it waits for", async () => {
+  const joining: JoiningStatus = {
+    role: "worker",
+    state: "joining",
+    since: "2026-01-01T11:00:00.000Z",
+    version: "0.1.0",
+    managers: ["10.0.0.5:2377", "[2001:db8::5]:2377"],
+  };
+  const pending = { node: WORKER.id, fingerprint: "ab".repeat(32) };
+  let now = joining;
+  await using daemon = await FakeDaemon.knows(() => now);
+  const shown = async () =>
+    (await daemon.run("status", NOW)).stdout.trim().split("\n");
+  const first = [
+    "role      worker",
+    "state     joining, since 2026-01-01T11:00:00Z (1h ago)",
+    "managers  10.0.0.5:2377 [2001:db8::5]:2377",
+    "version   0.1.0",
+  ];
+  assertEquals(await shown(), first);
+  now = { ...joining, pending };
+  const [role = "", state = "", ...rest] = first.map((line) =>
+    line.replace("  ", "   ")
+  );
+  assertEquals(await shown(), [
+    role,
+    state,
+    "waits for  an operator's word: `swarmd node accept` on a manager",
+    `as node    ${pending.node}`,
+    `key        ${pending.fingerprint}`,
+    ...rest,
+  ]);
+});
+
 Deno.test("status of a worker shows why it has no session and no new certificate", async () => {
   await using daemon = await FakeDaemon.knows(() => WORKER_STATUS);
   const { code, stdout } = await daemon.run("status", NOW);
   assertEquals(code, 0);
   for (
     const line of [
-      "state         waiting",
+      "state         connecting",
       "because       Cannot reach 10.0.0.5:2377: connection refused",
       "renewal       due, due 2026-01-01T11:00:00Z (1h ago)",
       "failures      3 in a row, last 2026-01-01T11:59:00Z (1m ago)",

@@ -25,10 +25,15 @@ async function pending(cluster: Cluster): Promise<Applicant[]> {
   return await cluster.ask<Applicant[]>("node", "ls", "--pending");
 }
 
-/** Connections over the network that have ended, as the manager saw it. */
+/** At its start a manager dials itself, to see its own certificate. */
+const OWN_DIALS = 1;
+
+/** Connections of others that have ended, as the manager saw it. */
 function closedAt({ manager }: Cluster): number {
-  return manager.log.filter(({ message }) => message === "Connection closed")
-    .length;
+  const closed = manager.log.filter(({ message }) =>
+    message === "Connection closed"
+  );
+  return closed.length - OWN_DIALS;
 }
 
 /** One that does not speak before it is spoken to, and then by hand. */
@@ -81,6 +86,11 @@ Deno.test("a joiner waits until an operator accepts the key that both see", asyn
   assertEquals(waits["hostname"], Deno.hostname());
   assertEquals(waits.state, "waiting");
   assertEquals((await cluster.nodes()).length, 1);
+  const there = `--state-dir=${cluster.dir("a")}`;
+  const asked = await swarmd(["status", "--json", there]);
+  const { state, pending: shown } = JSON.parse(asked.stdout);
+  assertEquals([state, shown], ["joining", { node, fingerprint }]);
+  assertEquals((await swarmd(["leave", there])).code, 17);
   const dir = `--state-dir=${cluster.dir()}`;
   const accept = (prefix: string) =>
     swarmd(["node", "accept", waits.id, `--fingerprint=${prefix}`, dir]);
@@ -203,8 +213,10 @@ Deno.test("who says anything while it waits is refused, and keeps its place in t
   for (let id = 8; id < 1_000; id++) {
     await flood.send({ id, method: "ca.root", params: {} });
   }
-  const closed = await said(flood);
-  assertMatch(JSON.stringify(closed), /"close".*bad-message/);
+  // The last words may be lost to the reset that what it sent unread brings.
+  await cluster.manager.waitForLog(({ message, code }) =>
+    message === "Connection refused" && code === "bad-message"
+  );
   await flood.ended();
   const again = await applicant(cluster, csr);
   await using _ = again.peer;
