@@ -14,6 +14,7 @@ import { benchRecovery } from "../tests/bench/recovery.ts";
 import { benchRemoval } from "../tests/bench/removal.ts";
 import { benchRotation } from "../tests/bench/rotation.ts";
 import { benchSigning } from "../tests/bench/signing.ts";
+import { benchTurns } from "../tests/bench/turns.ts";
 import {
   benchIdleWorker,
   benchReturns,
@@ -49,6 +50,7 @@ const PARTS: Readonly<Record<string, (bench: Bench) => Promise<Figure[]>>> = {
   removal: ({ quick }) => benchRemoval(quick),
   recovery: (bench) => benchRecovery(limitsOf(bench), bench.quick),
   crl: ({ quick }) => benchCrl(quick),
+  turns: ({ quick }) => benchTurns(quick),
   start: ({ machine, raw }) =>
     benchStarts({ machine, dialMs: raw.latencyMs }, BINARY),
   idle: ({ machine, quick }) =>

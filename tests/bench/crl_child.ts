@@ -9,6 +9,7 @@ import { systemClock, systemRandom } from "../../lib/net/system.ts";
 import { newSerial } from "../../lib/pki/profile.ts";
 import { serveParent } from "./child.ts";
 import { openCluster } from "./cluster.ts";
+import { watched } from "./watched.ts";
 
 /** A denylist, and the revocation lists that are made of it; for bench `crl`. */
 
@@ -37,27 +38,6 @@ async function fill(count: number): Promise<void> {
       }
     });
   }
-}
-
-/** Watches how long nobody else had a turn, while something is done. */
-async function watched<T>(work: () => Promise<T>) {
-  let longestMs = 0;
-  let last = performance.now();
-  let ended = false;
-  const watching = (async () => {
-    while (!ended) {
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      const now = performance.now();
-      longestMs = Math.max(longestMs, now - last);
-      last = now;
-    }
-  })();
-  const began = performance.now();
-  const result = await work();
-  const wallMs = performance.now() - began;
-  ended = true;
-  await watching;
-  return { result, wallMs, longestMs };
 }
 
 /** A list as the first who asks gets it: nothing is kept from the one before. */
