@@ -70,7 +70,15 @@ export interface View {
   get<K extends Kind>(kind: K, id: string): Records[K] | undefined;
   /** In order of id, by UTF-16 code units. Do not write while iterating. */
   list<K extends Kind>(kind: K): Iterable<Records[K]>;
+  /** All ids, in the same order. The array never changes. */
+  ids(kind: Kind): readonly string[];
   count(kind: Kind): number;
+  /**
+   * Ids of the records that may differ from the committed ones, in no order:
+   * what indexes that are kept by `watch` do not know of yet. None outside of a
+   * transaction.
+   */
+  uncommitted(kind: Kind): Iterable<string>;
   /** Number of the newest entry of a log, 0 when it is empty. */
   last(log: LogName): number;
 }

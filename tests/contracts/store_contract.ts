@@ -17,6 +17,7 @@ import {
   MAX_PAGE,
   type Store,
   type Transaction,
+  type View,
 } from "../../lib/cluster/store.ts";
 import { sha256 } from "../fakes/sha256.ts";
 import { runScript, type Script, scripts } from "./store_model.ts";
@@ -40,6 +41,7 @@ export function storeContract(name: string, withStore: WithStore): void {
   testGroups(test);
   testGuards(test);
   testRecords(test);
+  testLists(test);
   testLogs(test);
   testWatch(test);
   testClose(test);
@@ -206,13 +208,49 @@ function testRecords(test: DefineTest): void {
       assertEquals(view.get("cluster", CLUSTER), sampleCluster("s"));
     });
   });
+}
 
+function testLists(test: DefineTest): void {
   test("list() goes in order of id, however they came", async (store) => {
     await putNodes(store, ["m", "z", "B", "a", "10", "9"]);
     assertEquals(ids(store), ["10", "9", "B", "a", "m", "z"]);
     await store.update((t) => t.remove("node", "m"));
     await putNodes(store, ["c"]);
     assertEquals(ids(store), ["10", "9", "B", "a", "c", "z"]);
+  });
+
+  test("ids() goes as list() does, and what it gave does not change", async (store) => {
+    await putNodes(store, ["b", "a"]);
+    const before = store.view((view) => view.ids("node"));
+    await store.update((tx) => {
+      tx.remove("node", "b");
+      tx.put("node", "c", sampleNode("c"));
+      assertEquals(tx.ids("node"), ["a", "c"]);
+    });
+    assertEquals(before, ["a", "b"]);
+    assertEquals(store.view((view) => view.ids("node")), ["a", "c"]);
+  });
+
+  test("uncommitted() names what a transaction and those before it wrote, until it is committed", async (store) => {
+    await putNodes(store, ["a", "b", "c"]);
+    const uncommitted = (view: View) =>
+      [...view.uncommitted("node")].toSorted();
+    const seen = await Promise.all([
+      store.update((tx) => {
+        tx.remove("node", "a");
+        return uncommitted(tx);
+      }),
+      store.update((tx) => {
+        tx.put("node", "d", sampleNode("d"));
+        tx.put("node", "b", sampleNode("b"));
+        return uncommitted(tx);
+      }),
+    ]);
+    assertEquals(seen[0], ["a"]);
+    // The first may be committed by then, and may not be
+    assertEquals(seen[1]?.filter((id) => id !== "a"), ["b", "d"]);
+    assertEquals(store.view(uncommitted), []);
+    await store.update((tx) => assertEquals(uncommitted(tx), []));
   });
 }
 
