@@ -4,10 +4,10 @@ import type { Superseded } from "./node.ts";
 import type { Store, Transaction } from "./store.ts";
 
 /**
- * Entries that go in one transaction, which blocks for 3 ms, as a full batch of
+ * Records that one transaction writes, which blocks for 3 ms, as a full batch of
  * the store's does; others run in between.
  */
-export const COMPACT_SLICE = 32;
+export const WRITE_SLICE = 32;
 
 /** Puts a certificate on the denylist until its own end. */
 export function deny(
@@ -58,7 +58,7 @@ export async function compactDenylist(
   };
   for (const record of index.ended(now)) {
     slice.push(record);
-    if (slice.length === COMPACT_SLICE) await forget();
+    if (slice.length === WRITE_SLICE) await forget();
   }
   if (slice.length > 0) await forget();
   return removed;

@@ -68,6 +68,8 @@ export interface RotationProgress {
 /** A look at all nodes, in the transaction that acts on it. */
 export interface RotationLook {
   readonly nodes: Iterable<NodeFacts>;
+  /** Others, that count and are done. Default: none. */
+  readonly done?: number;
   /** Wall clock, in milliseconds. */
   readonly now: number;
 }
@@ -188,11 +190,11 @@ interface Count {
 
 function countNodes(
   cluster: ClusterRecord,
-  { nodes, now }: RotationLook,
+  { nodes, now, done: others = 0 }: RotationLook,
 ): Count | undefined {
   const { rotation } = cluster;
   if (!rotation) return undefined;
-  let done = 0;
+  let done = others;
   const behind: Count["behind"][number][] = [];
   for (const node of nodes) {
     if (!counts(node, now)) continue;
@@ -201,6 +203,12 @@ function countNodes(
     else behind.push({ node, reason: reasonOf(node, missing) });
   }
   return { phase: rotation.phase, done, behind };
+}
+
+/** Whether a node that counts has done what the present phase waits for. */
+export function isDone(node: NodeFacts, cluster: ClusterRecord): boolean {
+  const { rotation } = cluster;
+  return !!rotation && missingOf(node, { cluster, rotation }) === undefined;
 }
 
 /** Joiners on their way are not cut off, and ghosts hold nobody up. */

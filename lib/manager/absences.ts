@@ -1,4 +1,6 @@
+import { chunks } from "../base/slices.ts";
 import { type Clock, MINUTE } from "../base/time.ts";
+import { WRITE_SLICE } from "../cluster/denylist.ts";
 import type { Store, View } from "../cluster/store.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -16,6 +18,9 @@ export interface AbsenceParts {
   readonly clock: Clock;
   readonly sessions: Pick<Sessions, "absent">;
 }
+
+/** Since when a node is gone; `undefined`: it is here. */
+type Since = readonly [nodeId: string, absentSince: number | undefined];
 
 /**
  * Writes down since when nodes are gone, so that a manager that is started
@@ -46,25 +51,19 @@ export class Absences {
         view.get("node", id)?.absentSince !== undefined
       ),
     }));
-    if (gone.length + back.length > 0) await this.#write(gone, back);
+    const since = [...back.map((id) => [id, undefined] as const), ...gone];
+    for (const chunk of chunks(since, WRITE_SLICE)) await this.#write(chunk);
     for (const id of came) this.#came.delete(id);
   }
 
-  async #write(
-    gone: readonly (readonly [nodeId: string, lastSeen: number])[],
-    back: readonly string[],
-  ): Promise<void> {
-    const { store } = this.#parts;
-    await store.update((tx) => {
-      for (const id of back) {
-        const node = tx.get("node", id);
-        if (!node) continue;
-        const { absentSince: _, ...here } = node;
-        tx.put("node", id, here);
-      }
-      for (const [id, absentSince] of gone) {
-        const node = tx.get("node", id);
-        if (node) tx.put("node", id, { ...node, absentSince });
+  async #write(since: readonly Since[]): Promise<void> {
+    await this.#parts.store.update((tx) => {
+      for (const [id, absentSince] of since) {
+        const before = tx.get("node", id);
+        if (!before) continue;
+        const { absentSince: _, ...here } = before;
+        const gone = absentSince !== undefined && { absentSince };
+        tx.put("node", id, { ...here, ...gone });
       }
     });
   }

@@ -50,20 +50,23 @@ export function caActions(parts: CaActionParts): Actions {
     "/v1/ca/rotate": async (body) => {
       const id = await rotation.start(readWish(body));
       // A small cluster may be done with it by now
-      return { ...rotationSummary(parts), ...(id !== undefined && { id }) };
+      return {
+        ...await rotationSummary(parts),
+        ...(id !== undefined && { id }),
+      };
     },
     "/v1/ca/rehearse": (body) => rotation.rehearsal.run(readWish(body)),
     "/v1/ca/cut-off": async (body) => {
       const report = await rotation.cutOff(readBody(cut, body));
-      return { ...report, root: rotationSummary(parts).root };
+      return { ...report, root: (await rotationSummary(parts)).root };
     },
     "/v1/ca/abort": async () => {
       await rotation.abort();
-      return rotationSummary(parts);
+      return await rotationSummary(parts);
     },
     "/v1/ca/finish": async () => {
       await rotation.finish();
-      return rotationSummary(parts);
+      return await rotationSummary(parts);
     },
   };
 }
@@ -79,13 +82,13 @@ function readWish(body: unknown): RotationWish {
 }
 
 /** Where the rotation of the root stands. */
-export function rotationSummary(
+export async function rotationSummary(
   { store, rotation: desk }: CaActionParts,
-): RotationSummary {
+): Promise<RotationSummary> {
   const cluster: ClusterRecord = store.view(mustCluster);
   const root = factsOf(cluster.root).digest;
   const { rotation } = cluster;
-  const progress = desk.progress();
+  const progress = await desk.progress();
   const last = lastOf(cluster);
   if (!rotation || !progress) {
     const nobody = { done: 0, total: 0, stragglers: [] };

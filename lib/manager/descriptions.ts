@@ -1,4 +1,6 @@
+import { chunks } from "../base/slices.ts";
 import { type Clock, MINUTE } from "../base/time.ts";
+import { WRITE_SLICE } from "../cluster/denylist.ts";
 import type { NodeRecord } from "../cluster/node.ts";
 import type { Store } from "../cluster/store.ts";
 
@@ -43,7 +45,7 @@ export class Descriptions {
     const due = [...this.#waiting].filter(([id]) => !this.#written.has(id));
     if (due.length === 0) return;
     for (const [id] of due) this.#waiting.delete(id);
-    await this.#write(due);
+    for (const chunk of chunks(due, WRITE_SLICE)) await this.#write(chunk);
   }
 
   #isNews(nodeId: string, { description, address }: Described): boolean {

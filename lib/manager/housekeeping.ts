@@ -2,15 +2,17 @@ import { describeError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { backoffDelay } from "../base/backoff.ts";
 import type { Random } from "../base/random.ts";
+import { chunks } from "../base/slices.ts";
 import { type Clock, MINUTE, SECOND, sleep } from "../base/time.ts";
-import { compactDenylist, deny } from "../cluster/denylist.ts";
+import { compactDenylist, deny, WRITE_SLICE } from "../cluster/denylist.ts";
 import { type DenylistIndex, END_STEP } from "../cluster/denylist_index.ts";
 import { findGhosts, removeGhost } from "../cluster/ghosts.ts";
 import { dropPrevious } from "../cluster/node.ts";
+import type { Overlaps } from "../cluster/overlaps.ts";
 import { findForgettable, forgetRemoved } from "../cluster/removal.ts";
-import type { Store } from "../cluster/store.ts";
+import type { Store, Transaction, View } from "../cluster/store.ts";
 import { findEndedTokens } from "../cluster/tokens.ts";
-import { findForgotten } from "../cluster/waiting.ts";
+import { applicantOf, findForgotten } from "../cluster/waiting.ts";
 import type { AuditHeads } from "./audit_heads.ts";
 import type { ClockGuard } from "./clock_guard.ts";
 import type { Frontdesk } from "./frontdesk.ts";
@@ -22,6 +24,7 @@ export interface HousekeepingParts {
   readonly logger: Logger;
   readonly store: Store;
   readonly denylist: DenylistIndex;
+  readonly overlaps: Overlaps;
   readonly desk: Frontdesk;
   readonly heads: AuditHeads;
   readonly clockGuard: Pick<ClockGuard, "judge" | "look">;
@@ -121,28 +124,15 @@ export class Housekeeping {
     });
   }
 
+  /** After a stop of the manager all may be over at once. */
   async #endOverlaps(): Promise<void> {
-    const { store, clock } = this.#parts;
+    const { store, clock, overlaps } = this.#parts;
     const now = clock.now();
-    const over = store.view((view) => {
-      const ids: string[] = [];
-      for (const { id, certificates } of view.list("node")) {
-        if ((certificates.previous?.until ?? Infinity) <= now) ids.push(id);
-      }
-      return ids;
-    });
-    if (over.length === 0) return;
-    await store.update((tx) => {
-      for (const nodeId of over) {
-        const before = tx.get("node", nodeId);
-        if (!before) continue;
-        const { node, superseded } = dropPrevious(before, now);
-        if (!superseded) continue;
-        tx.put("node", nodeId, node);
-        const entry = { ...superseded, nodeId, deniedAt: now };
-        deny(tx, { ...entry, reason: "superseded" });
-      }
-    });
+    for (const slice of chunks(overlaps.over(now), WRITE_SLICE)) {
+      await store.update((tx) => {
+        for (const nodeId of slice) endOverlap(tx, { nodeId, now });
+      });
+    }
   }
 
   /** Forgets what has ended, nodes that never came, and who waited in vain. */
@@ -151,16 +141,48 @@ export class Housekeeping {
     if (clock.monotonic() < this.#compactAt) return;
     this.#compactAt = clock.monotonic() + COMPACT_EVERY;
     const now = clock.now();
-    const ghosts = store.view((view) => findGhosts(view, now));
-    const forgotten = store.view((view) => findForgettable(view, now));
-    const tokens = store.view((view) => findEndedTokens(view, now));
-    const applicants = store.view((view) => findForgotten(view, now));
-    await store.update((tx) => {
-      for (const { id: nodeId } of ghosts) removeGhost(tx, { nodeId, now });
-      for (const { id } of forgotten) forgetRemoved(tx, id);
-      for (const { id } of tokens) tx.remove("token", id);
-      for (const { spki } of applicants) tx.remove("applicant", spki);
-    });
+    for (const find of FORGETTABLE) {
+      await sleep(clock, 0); // each looks through all records of a kind
+      const deeds = store.view((view) => find(view, now));
+      for (const slice of chunks(deeds, WRITE_SLICE)) {
+        await store.update((tx) => {
+          for (const forget of slice) forget(tx);
+        });
+      }
+    }
     await compactDenylist(store, { index, now });
   }
+}
+
+/** What is forgotten in its time, and how: it is looked at again as it goes. */
+const FORGETTABLE: readonly ((
+  view: View,
+  now: number,
+) => ((tx: Transaction) => void)[])[] = [
+  (view, now) =>
+    findGhosts(view, now).map(({ id: nodeId }) => (tx) =>
+      removeGhost(tx, { nodeId, now })
+    ),
+  (view, now) =>
+    findForgettable(view, now).map(({ id }) => (tx) => forgetRemoved(tx, id)),
+  (view, now) =>
+    findEndedTokens(view, now).map(({ id }) => (tx) => tx.remove("token", id)),
+  (view, now) =>
+    findForgotten(view, now).map(({ spki }) => (tx) => {
+      // It may have come again meanwhile
+      if (!applicantOf(tx, { spki, now })) tx.remove("applicant", spki);
+    }),
+];
+
+function endOverlap(
+  tx: Transaction,
+  { nodeId, now }: { readonly nodeId: string; readonly now: number },
+): void {
+  const before = tx.get("node", nodeId);
+  if (!before) return;
+  const { node, superseded } = dropPrevious(before, now);
+  if (!superseded) return;
+  tx.put("node", nodeId, node);
+  const entry = { ...superseded, nodeId, deniedAt: now };
+  deny(tx, { ...entry, reason: "superseded" });
 }

@@ -3,10 +3,12 @@ import { describeError, SwarmdError } from "../base/errors.ts";
 import { runTasks, type Task } from "../base/tasks.ts";
 import { watchClock } from "../cluster/clock_watch.ts";
 import { DenylistIndex } from "../cluster/denylist_index.ts";
+import { FleetIndex } from "../cluster/fleet_index.ts";
 import type { NodeRecord } from "../cluster/node.ts";
+import { Overlaps } from "../cluster/overlaps.ts";
 import { problemText } from "../cluster/problem.ts";
 import { bundleOf, issuerFor } from "../cluster/root_views.ts";
-import { CLUSTER } from "../cluster/store.ts";
+import { CLUSTER, type Store } from "../cluster/store.ts";
 import type { Certificate } from "../pki/certificate.ts";
 import type { Endpoint } from "../rpc/connection.ts";
 import { formatEndpoint } from "../rpc/endpoint.ts";
@@ -60,6 +62,7 @@ export class Manager {
   readonly #options: ManagerOptions;
   readonly #issuance: Issuance;
   readonly #self: SelfRenewal;
+  readonly #indexes: ReturnType<typeof openIndexes>;
   readonly #housekeeping: Housekeeping;
   #listener: ManagerListener | undefined;
   /** Why it could not follow the rotation of the root the last time. */
@@ -110,18 +113,18 @@ export class Manager {
       opened: (node) => this.rotation.came(node),
       tookBack: () => this.#self.hasten(),
     });
+    this.#indexes = openIndexes(store);
+    this.denylist = this.#indexes.denylist;
     this.rotation = new RotationDesk({
-      ...ports,
+      ...{ ...ports, ...this.#indexes },
       keyRing,
       nodeId,
       sessions: this.desk.sessions,
       followSelf: () => this.#followSelf(),
       ownProblem: () => this.#ownProblem,
     });
-    this.denylist = new DenylistIndex(store);
-    const { denylist } = this;
     this.#housekeeping = new Housekeeping({
-      ...{ ...ports, desk: this.desk, denylist, heads, clockGuard },
+      ...{ ...ports, ...this.#indexes, desk: this.desk, heads, clockGuard },
       ...(options.sealing && { sealing: options.sealing }),
     });
   }
@@ -181,7 +184,7 @@ export class Manager {
       this.desk.close();
       await listener.close();
       this.#issuance.close();
-      this.denylist.close();
+      for (const index of Object.values(this.#indexes)) index.close();
     }
   }
 
@@ -271,6 +274,15 @@ export class Manager {
       });
     });
   }
+}
+
+/** For what else were a look through all records. */
+function openIndexes(store: Store) {
+  return {
+    denylist: new DenylistIndex(store),
+    fleet: new FleetIndex(store),
+    overlaps: new Overlaps(store),
+  };
 }
 
 /** The desk works by the time that the guard makes of what the desk hears. */

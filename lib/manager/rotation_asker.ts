@@ -1,4 +1,5 @@
-import { type Clock, MINUTE, SECOND } from "../base/time.ts";
+import { slices } from "../base/slices.ts";
+import { type Clock, MINUTE, SECOND, sleep } from "../base/time.ts";
 import type { ClusterRecord } from "../cluster/cluster.ts";
 import type { NodeRecord } from "../cluster/node.ts";
 import { issuerFor, offerFor } from "../cluster/root_views.ts";
@@ -12,6 +13,8 @@ const IN_FLIGHT = 64;
 /** How long one that was asked may take, in milliseconds. */
 const ANSWER_MS = 30 * SECOND;
 const MAX_BACKOFF = 10 * MINUTE;
+/** Nodes that are looked at in one turn. */
+const LOOK_SLICE = 512;
 
 /** What asking works with. */
 export interface AskerParts {
@@ -31,6 +34,11 @@ interface Need {
   readonly bundle?: string;
   /** First it has to see this manager with the certificate that it has now. */
   readonly move?: true;
+}
+
+interface Due {
+  readonly nodeId: string;
+  readonly need: Need;
 }
 
 interface Asked {
@@ -54,6 +62,7 @@ export class RotationAsker {
   /** Who may be behind: at each connection a node is looked at once. */
   readonly #unsure = new Set<string>();
   #seen: ClusterRecord | undefined;
+  #looked = 0;
 
   constructor(parts: AskerParts) {
     this.#parts = parts;
@@ -82,43 +91,66 @@ export class RotationAsker {
       ?.certificates.pending?.issuerKeyId;
   }
 
-  /**
-   * Asks as many more as may be under way. What a node said that it trusts is
-   * void from the moment on at which it is sent something else.
-   */
-  async ask(): Promise<void> {
-    const { store } = this.#parts;
-    const due = store.view((view) => this.#findDue(view));
-    const voided = due.filter(({ need }) => need.bundle !== undefined);
-    if (voided.length > 0) {
-      await store.update((tx) => {
-        for (const { nodeId } of voided) {
-          const node = tx.get("node", nodeId);
-          if (!node) continue;
-          const { trusts: _, ...silent } = node;
-          tx.put("node", nodeId, silent);
-        }
-      });
-    }
-    for (const { nodeId, need } of due) this.#tell(nodeId, need);
+  /** Nodes that the last `ask()` looked at. */
+  get looked(): number {
+    return this.#looked;
   }
 
-  #findDue(view: View): { readonly nodeId: string; readonly need: Need }[] {
+  /** Asks as many more as may be under way. */
+  async ask(): Promise<void> {
+    const { store } = this.#parts;
+    this.#looked = 0;
+    this.#suspectAll(store.view(mustCluster));
+    let free = IN_FLIGHT - await this.#settle();
+    if (free <= 0) return;
+    for await (const ids of this.#slices(this.#unsure)) {
+      const due = store.view((view) => this.#findDue(view, { ids, free }));
+      await this.#void(due);
+      for (const { nodeId, need } of due) this.#tell(nodeId, need);
+      free -= due.length;
+      if (free === 0) break;
+    }
+  }
+
+  /** Others have a turn between two of them, in which more may come. */
+  #slices<T>(items: Iterable<T>): AsyncGenerator<readonly T[]> {
+    const pause = () => sleep(this.#parts.clock, 0);
+    return slices([...items], { size: LOOK_SLICE, pause });
+  }
+
+  /**
+   * What a node said that it trusts is void from the moment on at which it is
+   * sent something else.
+   */
+  async #void(due: readonly Due[]): Promise<void> {
+    const voided = due.filter(({ need }) => need.bundle !== undefined);
+    if (voided.length === 0) return;
+    await this.#parts.store.update((tx) => {
+      for (const { nodeId } of voided) {
+        const node = tx.get("node", nodeId);
+        if (!node) continue;
+        const { trusts: _, ...silent } = node;
+        tx.put("node", nodeId, silent);
+      }
+    });
+  }
+
+  #findDue(
+    view: View,
+    { ids, free }: { readonly ids: readonly string[]; readonly free: number },
+  ): Due[] {
     const cluster = mustCluster(view);
-    let inFlight = this.#settle(view, cluster);
-    const due = [];
-    this.#suspectAll(cluster);
-    for (const nodeId of this.#unsure) {
-      if (inFlight >= IN_FLIGHT) break;
+    const due: Due[] = [];
+    for (const nodeId of ids) {
+      if (due.length >= free) break;
+      this.#looked++;
       const node = view.get("node", nodeId);
       const isHere = this.#parts.sessions.of(nodeId)?.connection !== undefined;
       const need = node && isHere
         ? this.#needOf(node, { cluster, view })
         : undefined;
       if (!need) this.#unsure.delete(nodeId);
-      if (!need || !this.#isDue(nodeId, need)) continue;
-      due.push({ nodeId, need });
-      inFlight++;
+      if (need && this.#isDue(nodeId, need)) due.push({ nodeId, need });
     }
     return due;
   }
@@ -131,10 +163,24 @@ export class RotationAsker {
   }
 
   /** Forgets who has come; @returns how many are still under way */
-  #settle(view: View, cluster: ClusterRecord): number {
+  async #settle(): Promise<number> {
+    const { store } = this.#parts;
+    let inFlight = 0;
+    for await (const slice of this.#slices(this.#asked)) {
+      inFlight += store.view((view) => this.#settleThese(view, slice));
+    }
+    return inFlight;
+  }
+
+  #settleThese(
+    view: View,
+    asked: readonly (readonly [nodeId: string, Asked])[],
+  ): number {
+    const cluster = mustCluster(view);
     const now = this.#parts.clock.monotonic();
     let inFlight = 0;
-    for (const [id, { at }] of this.#asked) {
+    for (const [id, { at }] of asked) {
+      this.#looked++;
       const node = view.get("node", id);
       const gone = !node || !this.#parts.sessions.of(id)?.connection;
       if (gone || !this.#needOf(node, { cluster, view })) {

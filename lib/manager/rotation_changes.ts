@@ -134,10 +134,9 @@ export class RotationChanges {
   /** @returns whether there was a step to take */
   async #advanceOnce(): Promise<boolean> {
     const { store, authorities, logger, clock } = this.#parts;
-    // Without a rotation there is no reason to look at every node.
     const next = (view: View) =>
-      mustCluster(view).rotation &&
       advance(mustCluster(view), lookAtFleet(this.#parts, view));
+    if (!this.#mayAdvance()) return false;
     const step = store.view(next);
     if (!step) return false;
     await authorities.prepare(step);
@@ -157,6 +156,12 @@ export class RotationChanges {
       why: fateOf(store.view(mustCluster)),
     });
     return true;
+  }
+
+  /** Most looks come while somebody is behind: they cost next to nothing. */
+  #mayAdvance(): boolean {
+    const { store, fleet, clock } = this.#parts;
+    return fleet.mayBeOver(store.view(mustCluster), clock.now());
   }
 
   async #forgetHistory(): Promise<void> {

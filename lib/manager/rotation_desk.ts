@@ -6,8 +6,10 @@ import {
   progress,
   type RotationProgress,
 } from "../cluster/rotation_progress.ts";
+import type { Straggler } from "../cluster/root_record.ts";
 import type { CutReport } from "./cut_over.ts";
-import { lookAtFleet } from "./fleet_look.ts";
+import { factsOf, lookAtFleet } from "./fleet_look.ts";
+import { nodeSlices } from "./node_slices.ts";
 import { mustCluster } from "./records.ts";
 import { RehearsalDesk } from "./rehearsal.ts";
 import { RotationAsker } from "./rotation_asker.ts";
@@ -17,8 +19,10 @@ import type { RotationParts } from "./rotation_parts.ts";
 
 /** Shortest time between two looks at the fleet, in milliseconds. */
 const MIN_PAUSE = 5;
-/** The same for each node: a look at 1,000 takes 3 ms. */
+/** More for each node that was looked at: 1,000 take 3 ms. */
 const PAUSE_PER_NODE = 0.025;
+/** Nodes that are looked at in one turn, for an operator. */
+const LOOK_SLICE = 512;
 /** Longest time between two looks while somebody is asked, in milliseconds. */
 const ASKING_PAUSE = 5 * SECOND;
 /** While a rotation waits: joiners that never came stop to count. */
@@ -110,11 +114,21 @@ export class RotationDesk {
   }
 
   /** How far it is; `undefined` when none is under way. */
-  progress(): RotationProgress | undefined {
-    const { store } = this.#parts;
-    return store.view((view) =>
-      progress(mustCluster(view), lookAtFleet(this.#parts, view))
-    );
+  async progress(): Promise<RotationProgress | undefined> {
+    const { store, clock } = this.#parts;
+    const cluster = store.view(mustCluster);
+    const { rotation } = cluster;
+    if (!rotation) return undefined;
+    let [done, total] = [0, 0];
+    const stragglers: Straggler[] = [];
+    for await (const slice of nodeSlices(this.#parts, LOOK_SLICE)) {
+      const nodes = factsOf(slice, { ...this.#parts, cluster });
+      const part = progress(cluster, { nodes, now: clock.now() });
+      done += part?.done ?? 0;
+      total += part?.total ?? 0;
+      stragglers.push(...part?.stragglers ?? []);
+    }
+    return { phase: rotation.phase, done, total, stragglers };
   }
 
   /** What an operator should see to, a sentence each. */
@@ -154,9 +168,8 @@ export class RotationDesk {
   }
 
   async #pause(signal: AbortSignal): Promise<void> {
-    const { clock, store } = this.#parts;
-    const nodes = store.view((view) => view.count("node"));
-    const least = Math.max(MIN_PAUSE, nodes * PAUSE_PER_NODE);
+    const { clock } = this.#parts;
+    const least = MIN_PAUSE + this.#asker.looked * PAUSE_PER_NODE;
     await sleep(clock, least, signal).catch(() => {});
     const late = new AbortController();
     const longest = sleep(clock, this.#untilNextLook(), late.signal)

@@ -2,6 +2,7 @@ import type { Bytes } from "../base/bytes.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
 import type { Clock } from "../base/time.ts";
+import type { FleetIndex } from "../cluster/fleet_index.ts";
 import type { Store } from "../cluster/store.ts";
 import type { Crypto } from "../pki/crypto.ts";
 import type { Authorities } from "./authorities.ts";
@@ -18,6 +19,7 @@ export interface RotationParts {
   readonly keyRing: ReadonlyMap<number, Bytes>;
   readonly authorities: Authorities;
   readonly sessions: Sessions;
+  readonly fleet: FleetIndex;
   /** Id of this manager's node. */
   readonly nodeId: string;
   /** Brings this manager's own certificate and bundle up to the phase. */

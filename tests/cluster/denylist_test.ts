@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import {
-  COMPACT_SLICE,
   compactDenylist,
   deny,
+  WRITE_SLICE,
 } from "../../lib/cluster/denylist.ts";
 import { DenylistIndex, END_STEP } from "../../lib/cluster/denylist_index.ts";
 import type { Store } from "../../lib/cluster/store.ts";
@@ -65,7 +65,7 @@ Deno.test("compactDenylist() forgets exactly what ended in a step of time that i
 Deno.test("compactDenylist() takes many in small transactions", async () => {
   const disk = new StoreDisk();
   const store = disk.open();
-  const count = 10 * COMPACT_SLICE + 1;
+  const count = 10 * WRITE_SLICE + 1;
   await store.update((tx) => {
     for (let i = 0; i < count; i++) {
       deny(tx, superseded(`aa.${i}`, NOW - 1 - i));
@@ -75,7 +75,7 @@ Deno.test("compactDenylist() takes many in small transactions", async () => {
   const sizes: number[] = [];
   disk.after = (changes) => void sizes.push(changes.length);
   assertEquals(await compactDenylist(store, { index, now: NOW }), count);
-  assertEquals(sizes, [...Array(10).fill(COMPACT_SLICE), 1]);
+  assertEquals(sizes, [...Array(10).fill(WRITE_SLICE), 1]);
   assertEquals(serialsIn(store), []);
   index.close();
   await store.close();

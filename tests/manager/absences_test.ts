@@ -1,7 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { HOUR, MINUTE, SECOND } from "../../lib/base/time.ts";
 import { Absences } from "../../lib/manager/absences.ts";
-import { lookAtFleet } from "../../lib/manager/fleet_look.ts";
 import { newSession } from "./caller.ts";
 import { House, type TestNode } from "./house.ts";
 import { present } from "./present.ts";
@@ -100,13 +99,9 @@ Deno.test("Absences writes a thousand at once, and the others soon after", async
 
 /** Since when a rotation says that a node is down, in milliseconds. */
 function downSince(running: Running, { id }: TestNode): number | undefined {
-  const { house, manager } = running;
-  const parts = {
-    ...{ clock: house.clock, nodeId: manager.nodeId },
-    sessions: manager.desk.sessions,
-  };
-  const { nodes } = house.store.view((view) => lookAtFleet(parts, view));
-  return [...nodes].find((node) => node.id === id)?.downSince;
+  const { heartbeatMs } = running.house.cluster;
+  const { sessions } = running.manager.desk;
+  return sessions.liveFacts(running.house.node(id), heartbeatMs).downSince;
 }
 
 Deno.test("Manager that was started anew knows since when nodes are gone, or since its own start", async () => {

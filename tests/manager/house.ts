@@ -3,6 +3,7 @@ import { fromBase64 } from "../../lib/base/bytes.ts";
 import type { LogFields, Logger } from "../../lib/base/logger.ts";
 import { newId } from "../../lib/base/random.ts";
 import type { ClusterRecord } from "../../lib/cluster/cluster.ts";
+import { FleetIndex } from "../../lib/cluster/fleet_index.ts";
 import type { NodeDescription, NodeRecord } from "../../lib/cluster/node.ts";
 import { promotePending } from "../../lib/cluster/node.ts";
 import { CLUSTER, type Store } from "../../lib/cluster/store.ts";
@@ -80,6 +81,7 @@ export class House {
   readonly disk = new StoreDisk();
   readonly ownDisk = new SimDisk();
   readonly store: Store;
+  readonly fleet: FleetIndex;
   readonly logged: Logged[] = [];
   readonly logger: Logger = loggerTo(this.logged);
   readonly clusterKey: Bytes;
@@ -110,6 +112,7 @@ export class House {
     this.crypto = new SimCrypto(new StreamRandom(`${label} crypto`));
     this.clusterKey = this.random.bytes(32);
     this.store = this.disk.open();
+    this.fleet = new FleetIndex(this.store);
   }
 
   static async open(options: HouseOptions = {}): Promise<House> {

@@ -12,10 +12,10 @@ Deno.test("Manager that cannot follow a rotation itself is named with the reason
   disk.before = () => Promise.reject(diskFull());
   await manager.rotation.start({});
   await house.clock.advance(2 * SECOND);
-  const [straggler] = manager.rotation.progress()?.stragglers ?? [];
+  const [straggler] = (await manager.rotation.progress())?.stragglers ?? [];
   assertEquals(straggler?.node, manager.nodeId);
   assertMatch(straggler?.reason ?? "", /^renewal failing: .*disk/i);
   disk.before = CALM.before;
   await house.clock.advance(20 * MINUTE);
-  assertEquals(manager.rotation.progress(), undefined);
+  assertEquals(await manager.rotation.progress(), undefined);
 });

@@ -74,7 +74,7 @@ Deno.test("Worker whose renewal fails says so, and its manager names the reason 
   disk.before = () => Promise.reject(diskFull());
   await manager.rotation.start({});
   await fleet.pass(2 * SECOND);
-  const [straggler] = manager.rotation.progress()?.stragglers ?? [];
+  const [straggler] = (await manager.rotation.progress())?.stragglers ?? [];
   assertEquals(straggler?.node, id);
   assertMatch(straggler?.reason ?? "", /^renewal failing: .*disk/i);
   const shown = await fleet.running.get(`/v1/nodes/${id}`);
@@ -83,7 +83,7 @@ Deno.test("Worker whose renewal fails says so, and its manager names the reason 
   disk.before = CALM.before;
   await fleet.pass(10 * MINUTE);
   await turn();
-  assertEquals(manager.rotation.progress(), undefined);
+  assertEquals(await manager.rotation.progress(), undefined);
   assertEquals(manager.desk.sessions.of(id)?.problem, undefined);
 });
 

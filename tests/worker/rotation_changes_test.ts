@@ -108,13 +108,14 @@ Deno.test("RotationDesk waits for who is down, while another is removed and anot
   assert(down && gone && stays && devices[0]);
   const { house } = fleet;
   const { rotation } = fleet.running.manager;
-  const late = () => rotation.progress()?.stragglers.map(({ node }) => node);
+  const late = async () =>
+    (await rotation.progress())?.stragglers.map(({ node }) => node);
   await switchedOff(fleet, down);
   await switchedOff(fleet, gone);
   await operate(fleet.running, "ca/rotate");
   await fleet.pass(MINUTE);
-  assertEquals(late()?.toSorted(), [down.id, gone.id].toSorted());
-  const { phase, done, total } = rotation.progress() ?? {};
+  assertEquals((await late())?.toSorted(), [down.id, gone.id].toSorted());
+  const { phase, done, total } = (await rotation.progress()) ?? {};
   assertEquals([phase, done, total], ["renewing", 2, 4]);
   const joined = await fleet.join(fleet.device("joins"));
   await fleet.pass(MINUTE);
@@ -123,7 +124,7 @@ Deno.test("RotationDesk waits for who is down, while another is removed and anot
   assertEquals(current?.issuerKeyId, keyId);
   await operate(fleet.running, "nodes/remove", { id: gone.id, force: true });
   await fleet.pass(MINUTE);
-  assertEquals(late(), [down.id]);
+  assertEquals(await late(), [down.id]);
   const back = await fleet.run(devices[0]);
   await fleet.pass(MINUTE);
   assertUnderPresentRoot(fleet, [back, stays, joined]);
@@ -164,7 +165,7 @@ Deno.test("W13, W14: a rotation is finished without a node that is away, and tha
   const { rotation } = fleet.running.manager;
   await operate(fleet.running, "ca/rotate");
   await fleet.pass(10 * MINUTE);
-  const [straggler] = rotation.progress()?.stragglers ?? [];
+  const [straggler] = (await rotation.progress())?.stragglers ?? [];
   assertEquals(straggler?.node, away.id);
   assertMatch(straggler?.reason ?? "", /^down since /);
   await operate(fleet.running, "ca/finish");
@@ -206,7 +207,8 @@ Deno.test("W12: a node is done when it was seen under the new root, whatever it 
   });
   assertEquals(running.manager.desk.sessions.of(node.id)?.trustRoot, trustRoot);
   await house.clock.advance(10 * SECOND);
-  const { phase, stragglers = [] } = running.manager.rotation.progress() ?? {};
+  const { phase, stragglers = [] } =
+    (await running.manager.rotation.progress()) ?? {};
   assertEquals(phase, "renewing");
   assertEquals(stragglers, [{
     node: node.id,

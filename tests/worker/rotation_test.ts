@@ -136,7 +136,7 @@ Deno.test("RotationDesk names who is away, and ends without it at the deadline",
   await rotation.start({ deadlineMs: 10 * MINUTE, quorum: 0.7 });
   await fleet.pass(9 * MINUTE);
   assertEquals(fleet.house.cluster.rotation?.phase, "renewing");
-  const { stragglers = [] } = rotation.progress() ?? {};
+  const { stragglers = [] } = (await rotation.progress()) ?? {};
   assertEquals(stragglers.map(({ node }) => node), [away.id]);
   assert(stragglers[0]?.reason.startsWith("down since "));
   await fleet.pass(2 * MINUTE);
