@@ -6,11 +6,7 @@ import type {
   ManagerStatus,
   RenewalStatus,
 } from "../cluster/local_api.ts";
-import type {
-  NodeDetail,
-  NodeStatus,
-  NodeSummary,
-} from "../cluster/local_nodes.ts";
+import type { NodeDetail } from "../cluster/local_nodes.ts";
 import { isEnding } from "../cluster/expiry.ts";
 import type { Store } from "../cluster/store.ts";
 import { readCertificate } from "../pki/certificate.ts";
@@ -21,6 +17,7 @@ import { formatEndpoint } from "../rpc/endpoint.ts";
 import {
   type Actions,
   answerLocally,
+  type JsonText,
   type LocalAnswer,
   type LocalRequest,
 } from "../rpc/local_answer.ts";
@@ -32,11 +29,11 @@ import { clockActions } from "./clock_actions.ts";
 import { clusterActions, summarise } from "./cluster_actions.ts";
 import { findNode } from "./find_node.ts";
 import { nodeActions } from "./node_actions.ts";
+import { countNodes, listNodes } from "./node_lists.ts";
 import {
   certificateSummary,
   nodeDetail,
   type NodeLook,
-  nodeSummary,
 } from "./node_summaries.ts";
 import { mustCluster } from "./records.ts";
 import { listTokens, tokenActions } from "./token_actions.ts";
@@ -167,10 +164,7 @@ export class ManagerApi {
   async #status(): Promise<ManagerStatus> {
     const { manager, store, version } = this.#parts;
     const cluster = store.view(mustCluster);
-    const nodes: Partial<Record<NodeStatus, number>> = {};
-    for (const { status } of await this.#nodes()) {
-      nodes[status] = (nodes[status] ?? 0) + 1;
-    }
+    const nodes = await countNodes(store, await this.#look());
     const own = store.view((view) => view.get("node", manager.nodeId));
     const { endpoint } = manager;
     return {
@@ -234,11 +228,8 @@ export class ManagerApi {
     };
   }
 
-  async #nodes(): Promise<NodeSummary[]> {
-    const look = await this.#look();
-    return this.#parts.store.view((view) =>
-      [...view.list("node")].map((node) => nodeSummary(node, look))
-    );
+  async #nodes(): Promise<JsonText> {
+    return await listNodes(this.#parts.store, await this.#look());
   }
 
   /** By id, or by a prefix that no other node has. */

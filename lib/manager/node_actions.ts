@@ -96,5 +96,6 @@ async function renew(
     else sessions.push(nodeId, "node.renew-now", { reason });
     asked.push(nodeId);
   }
-  return { asked, absent: nodes.filter((id) => !asked.includes(id)) };
+  const known = new Set(asked);
+  return { asked, absent: nodes.filter((id) => !known.has(id)) };
 }

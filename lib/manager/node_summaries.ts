@@ -115,7 +115,8 @@ function conflictSummary({ at, addresses }: Conflict): ConflictSummary {
   return { since: iso(at), addresses };
 }
 
-function statusOf(node: NodeRecord, look: NodeLook): NodeStatus {
+/** How the cluster sees a node. */
+export function statusOf(node: NodeRecord, look: NodeLook): NodeStatus {
   const { sessions, heartbeatMs, nodeId } = look;
   if (node.id === nodeId) return "ready";
   if (node.admission !== "active") return node.admission;
