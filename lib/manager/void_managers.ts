@@ -11,6 +11,9 @@ import {
 import { deniedId } from "../cluster/denylist.ts";
 import type { NodeSession } from "./node_session.ts";
 
+/** Sessions that are told in one turn. */
+const TOLD_AT_ONCE = 256;
+
 /** What telling workers works with. */
 export interface VoidManagersParts {
   readonly store: Store;
@@ -91,13 +94,21 @@ export class VoidManagers {
     let news = false;
     for (const change of changes) news = this.#apply(change) || news;
     if (!news) return;
-    const certificates = this.#list();
-    for (const session of this.#parts.sessions) {
-      this.tell(session, certificates);
-    }
+    this.#tellAll([...this.#parts.sessions]);
     if (changes.some((change) => this.#takesBack(change))) {
       this.#parts.tookBack?.();
     }
+  }
+
+  /** Who opens a session meanwhile is told there. */
+  #tellAll(sessions: readonly NodeSession[]): void {
+    const certificates = this.#list();
+    for (const session of sessions.slice(0, TOLD_AT_ONCE)) {
+      this.tell(session, certificates);
+    }
+    const others = sessions.slice(TOLD_AT_ONCE);
+    if (others.length === 0) return;
+    this.#parts.clock.schedule(0, () => this.#tellAll(others));
   }
 
   /** Not of what was merely replaced: two managers would have no end of it. */

@@ -73,3 +73,14 @@ Deno.test("VoidManagers does not void a manager that was demoted while it serves
   await house.change(own, { role: "worker" });
   assertEquals(lists(caller), []);
 });
+
+Deno.test("VoidManagers tells many sessions in more than one turn", async () => {
+  const { house, id } = await open();
+  const callers: Caller[] = [];
+  for (let i = 0; i < 260; i++) callers.push((await present(house)).caller);
+  const told = () => callers.filter((each) => lists(each).length > 0).length;
+  await house.change(id, { role: "worker" });
+  assertEquals(told(), 256);
+  await house.clock.advance(1);
+  assertEquals(told(), 260);
+});
