@@ -83,7 +83,10 @@ export class BareFleet {
     desk.attached(id);
   }
 
-  #guest(id: string, nodePeer: NonNullable<Guest["nodePeer"]>): Guest & Carrier {
+  #guest(
+    id: string,
+    nodePeer: NonNullable<Guest["nodePeer"]>,
+  ): Guest & Carrier {
     const { desk } = this.#parts.manager;
     let gone = false;
     const end = () => {

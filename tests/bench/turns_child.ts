@@ -2,6 +2,8 @@ import { parseArgs } from "@std/cli";
 import { utf8 } from "../../lib/base/bytes.ts";
 import { silentLogger } from "../../lib/base/logger.ts";
 import { HOUR, MINUTE } from "../../lib/base/time.ts";
+import { audit } from "../../lib/cluster/audit.ts";
+import { Overlaps } from "../../lib/cluster/overlaps.ts";
 import { openIdentityFiles } from "../../lib/disk/identity_files.ts";
 import { Housekeeping } from "../../lib/manager/housekeeping.ts";
 import { ManagerApi } from "../../lib/manager/local_api.ts";
@@ -9,7 +11,7 @@ import { Manager } from "../../lib/manager/manager.ts";
 import { systemClock, systemRandom } from "../../lib/net/system.ts";
 import { serveUnix } from "../../lib/net/unix_http.ts";
 import { BareFleet } from "./bare_fleet.ts";
-import { serveParent } from "./child.ts";
+import { inFlight, serveParent } from "./child.ts";
 import { openCluster } from "./cluster.ts";
 import { watched } from "./watched.ts";
 
@@ -55,6 +57,7 @@ const server = await serveUnix(socket, {
   handler: (request) => api.operate(request),
   logger: silentLogger,
 });
+const overlaps = new Overlaps(store);
 const fleet = new BareFleet({ store, manager });
 
 /** Longest turns of some rounds, which follow each other at once. */
@@ -70,7 +73,7 @@ async function rounds(count: number, aheadMs: number) {
       schedule: (_delayMs, callback) => systemClock.schedule(0, callback),
     },
     ...{ logger: silentLogger, random: systemRandom, store, denylist, desk },
-    heads,
+    ...{ heads, overlaps },
     clockGuard: {
       judge: () => clockGuard.judge(),
       look: async () => {
@@ -105,6 +108,24 @@ async function rotate() {
   return { wallMs, longestMs, longestCpuMs };
 }
 
+/** What a rotation cannot do without: every record is written, with others. */
+async function write() {
+  const nodes = store.view((view) => [...view.list("node")]);
+  const plan = { count: nodes.length, width: 64 };
+  const { longestMs, longestCpuMs } = await watched(() =>
+    inFlight(plan, async (i) => {
+      const node = nodes[i];
+      if (!node) return;
+      const entry = { at: systemClock.now(), action: "promoted" } as const;
+      await store.update((tx) => {
+        tx.put("node", node.id, { ...node, address: `10.0.0.${i % 200}` });
+        audit(tx, { ...entry, node: node.id, by: "bench", why: "bench" });
+      });
+    })
+  );
+  return { longestMs, longestCpuMs };
+}
+
 async function operate(path: string): Promise<void> {
   const { status, body } = await api.operate({
     ...{ method: "POST", path, body: utf8("{}") },
@@ -120,6 +141,7 @@ await serveParent({ socket }, {
   rounds: ({ count, ahead }) =>
     rounds(Number(count), ahead === true ? 20 * MINUTE : 0),
   rotate,
+  write,
   operate: ({ path }) => operate(String(path)),
   deaf: ({ deaf }) => {
     fleet.deaf = deaf === true;
