@@ -10,6 +10,8 @@ import { ManagerApi } from "../../lib/manager/local_api.ts";
 import { Manager } from "../../lib/manager/manager.ts";
 import { systemClock, systemRandom } from "../../lib/net/system.ts";
 import { serveUnix } from "../../lib/net/unix_http.ts";
+import type { ServerCredentials } from "../../lib/rpc/connection.ts";
+import { selfDialer } from "../fakes/self_dialer.ts";
 import { BareFleet } from "./bare_fleet.ts";
 import { inFlight, serveParent } from "./child.ts";
 import { openCluster } from "./cluster.ts";
@@ -26,16 +28,21 @@ await using cluster = await openCluster({
 });
 const { store, crypto, authorities, keyRing } = cluster;
 const around = { clock: systemClock, logger: silentLogger };
+let shown: ServerCredentials | undefined;
 const manager = new Manager({
   ports: {
     ...{ ...around, store, crypto, authorities, random: systemRandom },
     identity: await openIdentityFiles(String(folder)),
-    // Its nodes need no socket
-    listen: () =>
-      Promise.resolve({
+    // Its nodes need no socket, nor does it
+    dialer: selfDialer(() => shown),
+    listen: (credentials) => {
+      shown = credentials;
+      return Promise.resolve({
         endpoint: { host: "127.0.0.1", port: 2377 },
-        ...{ replace() {}, close: () => Promise.resolve() },
-      }),
+        replace: (next) => shown = next,
+        close: () => Promise.resolve(),
+      });
+    },
   },
   settings: {
     ...{ version: "0.1.0", hostname: "bench", os: "linux", arch: "x86_64" },

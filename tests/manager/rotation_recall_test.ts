@@ -153,7 +153,7 @@ async function untilHeld(wish: RotationWish) {
   await fleet.pass(MINUTE);
   await operate(fleet.running, "ca/abort");
   await fleet.pass(MINUTE);
-  const progress = fleet.running.manager.rotation.progress();
+  const progress = await fleet.running.manager.rotation.progress();
   assertEquals(progress?.phase, "recalling");
   assertEquals(progress?.stragglers.map(({ node }) => node), [joiner.id]);
   return { ...opened, device, joiner };

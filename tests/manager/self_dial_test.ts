@@ -84,7 +84,8 @@ Deno.test("RotationDesk asks no node before the manager was seen under the new r
   state.error = new SwarmdError("tls", "UnknownIssuer");
   await running.manager.rotation.start({});
   await house.clock.advance(5 * SECOND);
-  const { phase, stragglers = [] } = running.manager.rotation.progress() ?? {};
+  const { phase, stragglers = [] } =
+    await running.manager.rotation.progress() ?? {};
   const own = stragglers.find((each) => each.node === house.manager.id);
   assertEquals([phase, asked()], ["renewing", 0]);
   assertStringIncludes(own?.reason ?? "", "UnknownIssuer");
