@@ -277,7 +277,7 @@ function weaker(a: Role | undefined, b: Role): Role {
 }
 
 /** Why a removed node may do nothing, for people. */
-function whyRemoved({ id, at, why }: RemovedNode): string {
+export function whyRemoved({ id, at, why }: RemovedNode): string {
   return `node ${id} was removed at ${formatTime(at)}: ${why}`;
 }
 

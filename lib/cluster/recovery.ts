@@ -4,6 +4,7 @@ import {
   reasonNotRecorded,
   type RecoverableReason,
   type RecoveringPeer,
+  whyRemoved,
 } from "./admission.ts";
 import type { Applicant } from "./applicant.ts";
 import {
@@ -21,6 +22,7 @@ import {
 } from "./issuance.ts";
 import { deniedId } from "./denylist.ts";
 import type { CertificateRecord, NodeRecord } from "./node.ts";
+import type { RemovedNode } from "./removed_node.ts";
 import { mayRecover } from "./root_views.ts";
 import type { View } from "./store.ts";
 
@@ -40,6 +42,8 @@ export type RecoveryDecision = IssuanceDecision | {
 export interface RecoveryCase extends Omit<RenewalCase, "limited"> {
   /** Who came, by the certificate of the handshake. */
   readonly peer: RecoveringPeer;
+  /** What is remembered of the node, if it was removed. */
+  readonly removed?: RemovedNode;
   /** Whoever waits, or waited, with the new key. */
   readonly applicant?: Applicant;
 }
@@ -50,7 +54,9 @@ export interface RecoveryCase extends Omit<RenewalCase, "limited"> {
  * runs inside the transaction that writes the new certificate, too.
  */
 export function decideRecovery(facts: RecoveryCase): RecoveryDecision {
-  const { node, applicant, cluster, peer } = facts;
+  const { node, removed, applicant, cluster, peer } = facts;
+  // Who waits since before is told what who comes now is told.
+  if (!node && removed) return refuse("removed", whyRemoved(removed));
   const renewal = decideRenewal(facts);
   // What was issued for this very key is its owner's: an answer was lost.
   if (!node || renewal.kind !== "issue") return renewal;

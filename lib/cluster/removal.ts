@@ -62,6 +62,10 @@ export function removeNode(tx: Transaction, removal: Removal): boolean {
   for (const each of certificates) {
     deny(tx, { ...each, nodeId, reason: "removed", deniedAt: at });
   }
+  // Nobody has to say anything of who waits to be it again.
+  for (const { spki, kind, nodeId: asked } of [...tx.list("applicant")]) {
+    if (kind === "recover" && asked === nodeId) tx.remove("applicant", spki);
+  }
   const ends = certificates.map(({ notAfter }) => notAfter);
   tx.put("removed", nodeId, {
     id: nodeId,

@@ -15,6 +15,7 @@ export const REPLACED: IssuanceDecision = {
 /** Of refusals that another try, or another join, can change. */
 const VERDICTS: Readonly<Partial<Record<Refusal, Verdict>>> = {
   "unknown-node": "rejoin",
+  "removed": "rejoin",
   "too-busy": "retry",
   "issuer-ending": "retry",
   "replaced": "retry",
@@ -25,6 +26,7 @@ const VERDICTS: Readonly<Partial<Record<Refusal, Verdict>>> = {
 const HINTS: Readonly<Partial<Record<Refusal, string>>> = {
   "token-refused":
     "Get another with `swarmd token create` or `swarmd token show`",
+  "removed": "Let the machine join again, with a token: `swarmd worker join`",
   "rejected": "Ask the operator; another try begins with a new key",
 };
 

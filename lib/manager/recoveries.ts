@@ -114,6 +114,7 @@ export class Recoveries {
   ): RecoveryDecision {
     const { issuance } = this.#parts;
     const node = view.get("node", peer.nodeId);
+    const removed = view.get("removed", peer.nodeId);
     const circumstances = issuance.circumstances(view, node);
     const { now } = circumstances;
     const applicant = applicantOf(view, { spki, now });
@@ -123,6 +124,7 @@ export class Recoveries {
       ...circumstances,
       ...{ peer, spki },
       ...(node && { node }),
+      ...(removed && { removed }),
       ...(applicant && { applicant }),
       ...(holder !== undefined && { holder }),
     });

@@ -107,7 +107,7 @@ async function joinAny(
       if (waited) throw error;
       // Who answered tells more than who did not.
       if (!failure || isAnswer(error)) failure = error;
-      if (error instanceof SwarmdError && error.verdict === "stop") break;
+      if (error instanceof SwarmdError && error.verdict !== "retry") break;
     }
   }
   throw failure;

@@ -1,6 +1,6 @@
 import { toBase64, toHex } from "../base/bytes.ts";
 import { backoffDelay } from "../base/backoff.ts";
-import { describeError, SwarmdError } from "../base/errors.ts";
+import { describeError, hasCode, SwarmdError } from "../base/errors.ts";
 import { formatTime, MINUTE, SECOND } from "../base/time.ts";
 import type { RecoverableReason } from "../cluster/admission.ts";
 import { createCsr } from "../pki/csr.ts";
@@ -126,6 +126,7 @@ export class Recovery {
    *
    * @returns the next identity, which is not saved yet; `undefined` when it is
    * to be tried again
+   * @throws {SwarmdError} `removed` when a verified manager says so
    */
   async attempt(signal: AbortSignal): Promise<Adopted | undefined> {
     const cause = this.#cause;
@@ -137,6 +138,8 @@ export class Recovery {
       return await this.#attempt(cause, either);
     } catch (error) {
       signal.throwIfAborted();
+      // No other try changes that, and the dial for the session may be a minute off.
+      if (hasCode(error, "removed")) throw error;
       if (!asking.signal.aborted) this.failed(error);
       return undefined;
     }

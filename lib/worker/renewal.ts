@@ -151,6 +151,7 @@ export class Renewal {
     return true;
   }
 
+  /** @throws {SwarmdError} `removed` when it cannot be recovered for that */
   async run(signal: AbortSignal): Promise<void> {
     for (;;) {
       await this.#untilWork(signal);
@@ -161,6 +162,7 @@ export class Renewal {
         else await this.#renew(signal);
       } catch (error) {
         signal.throwIfAborted();
+        if (recovery && hasCode(error, "removed")) throw error;
         if (recovery) recovery.failed(error);
         else this.#failed(error);
       } finally {

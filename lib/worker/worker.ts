@@ -194,7 +194,14 @@ export class Worker {
     } finally {
       signal.removeEventListener("abort", stop);
     }
-    await this.#renewal.run(signal);
+    try {
+      await this.#renewal.run(signal);
+    } catch (error) {
+      if (hasCode(error, "removed")) {
+        this.#background(this.#book.refused("removed"));
+      }
+      throw error;
+    }
   }
 
   /** After a suspend the connection is most likely dead, and nobody knows. */

@@ -127,6 +127,22 @@ Deno.test("a removed node does not recover", async () => {
   assertMatch(stderr, /swarmd worker join/);
 });
 
+Deno.test("a node that waits to recover, and is removed, is told so and ends", async () => {
+  await using cluster = await Cluster.start({ life: "15s" });
+  const id = await stopped(cluster);
+  await cluster.ask("cluster", "update", "--recovery-window=0s");
+  await ended(cluster);
+  const worker = cluster.runWorker("a");
+  await worker.waitFor("pending");
+  await cluster.ask("node", "rm", id);
+  const { code, stderr } = await worker.waitForEnd();
+  assertEquals(code, 14);
+  assertMatch(stderr, /was removed/);
+  assertMatch(stderr, /swarmd worker join/);
+  assertEquals(await waiting(cluster), []);
+  assert((await namesIn(cluster.dir("a"))).includes("certificates"));
+});
+
 Deno.test("where nodes do not recover by themselves, an operator lets them in", async () => {
   await using cluster = await Cluster.start({ life: "15s" });
   const id = await stopped(cluster);

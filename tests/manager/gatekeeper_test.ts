@@ -170,7 +170,7 @@ Deno.test("Gatekeeper reads the record at each look", async () => {
   await house.change(id, { admission: "suspended" });
   assertEquals(await identify(house, chain), "suspended");
   await house.remove(id);
-  assertEquals(await identify(house, chain), "unknown-node");
+  assertEquals(await identify(house, chain), "removed");
 });
 
 Deno.test("Gatekeeper remembers nothing of a refused chain", async () => {
@@ -197,7 +197,7 @@ Deno.test("Gatekeeper looks at no signature of a stranger", async () => {
   const gone = await house.addSeenNode();
   await house.remove(gone.id);
   assertEquals(await identify(house, stranger.chain), "foreign-cluster");
-  assertEquals(await identify(house, gone.chain), "unknown-node");
+  assertEquals(await identify(house, gone.chain), "removed");
   assertEquals(state.verified, 0);
 });
 

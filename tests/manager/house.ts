@@ -6,6 +6,7 @@ import type { ClusterRecord } from "../../lib/cluster/cluster.ts";
 import { FleetIndex } from "../../lib/cluster/fleet_index.ts";
 import type { NodeDescription, NodeRecord } from "../../lib/cluster/node.ts";
 import { promotePending } from "../../lib/cluster/node.ts";
+import { removeNode } from "../../lib/cluster/removal.ts";
 import { CLUSTER, type Store } from "../../lib/cluster/store.ts";
 import { Authorities, type Authority } from "../../lib/manager/authorities.ts";
 import { makeCluster } from "../../lib/manager/bootstrap.ts";
@@ -171,7 +172,9 @@ export class House {
   }
 
   async remove(id: string): Promise<void> {
-    await this.store.update((tx) => tx.remove("node", id));
+    const removal = { nodeId: id, by: "operator", why: "it is to go" };
+    const now = this.clock.now();
+    await this.store.update((tx) => removeNode(tx, { ...removal, now }));
     await turn();
   }
 

@@ -1,10 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
+import { SwarmdError } from "../../lib/base/errors.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "../../lib/base/time.ts";
 import { CLUSTER } from "../../lib/cluster/store.ts";
 import { giveWord, listWaiting } from "../../lib/cluster/waiting.ts";
 import { Recovery } from "../../lib/worker/recovery.ts";
 import { turn } from "../fakes/clock.ts";
-import { House } from "../manager/house.ts";
+import { WorkerState } from "../../lib/worker/state.ts";
+import { CALM, House } from "../manager/house.ts";
 import { Device, endpointOf, MANAGER } from "./device.ts";
 import { Fleet } from "./fleet.ts";
 import { DeadlyDisk, deaths } from "./kill.ts";
@@ -113,6 +115,24 @@ Deno.test("Worker that has to wait for an operator has its question open, tells 
   await fleet.pass(SECOND);
   assert(worker.uplink.connected);
   assertEquals([worker.held.nodeId, worker.recovery], [id, undefined]);
+});
+
+Deno.test("Worker that waits for an operator ends at once when its node is removed, and keeps its files", async () => {
+  const { fleet, device, id } = await expired();
+  await using _ = fleet;
+  await turnOff(fleet);
+  const process = await fleet.run(device);
+  await fleet.pass(MINUTE);
+  assert(process.worker.recovery?.pending);
+  const before = device.disk.identity;
+  await fleet.house.remove(id);
+  for (let i = 0; i < 9; i++) await turn(); // no time passes
+  const ended = await Promise.race([process.ended, turn().then(() => "runs")]);
+  assert(ended instanceof SwarmdError, String(ended));
+  assertEquals([ended.code, ended.verdict], ["removed", "rejoin"]);
+  assertEquals(device.disk.identity, before);
+  const state = await WorkerState.load(device.disk.open(CALM));
+  assertEquals(state.of(id)?.refused, "removed");
 });
 
 Deno.test("Recovery.end() ends a question that waits for an operator", async () => {
