@@ -31,6 +31,7 @@ import { SessionCalls } from "./session_calls.ts";
 import { VoidManagers } from "./void_managers.ts";
 import { Sessions, type WantedSession } from "./sessions.ts";
 import type { Tokens } from "./tokens.ts";
+import type { WaitingRoom } from "./waiting_room.ts";
 
 /** What the front desk works with. */
 export interface FrontdeskParts {
@@ -96,6 +97,11 @@ export class Frontdesk implements Desk {
     });
   }
 
+  /** Where those have their place who wait for an operator. */
+  get waitingRoom(): WaitingRoom {
+    return this.#parts.handlers.waitingRoom;
+  }
+
   /** Open connections of nodes. */
   get connections(): number {
     return this.#roster.size;
@@ -141,7 +147,7 @@ export class Frontdesk implements Desk {
       "Session ended: the manager stops",
     );
     this.sessions.endAll(error);
-    this.#parts.handlers.waitingRoom.close(error);
+    this.waitingRoom.close(error);
   }
 
   async identify(facts: PeerFacts): Promise<Peer> {

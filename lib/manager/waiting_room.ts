@@ -65,6 +65,11 @@ export class WaitingRoom {
     return this.#seats.size;
   }
 
+  /** Hashes of the keys of those who wait on them. */
+  get keys(): Iterable<string> {
+    return this.#seats.keys();
+  }
+
   /**
    * Asks, and where that is undecided has the connection wait until it is.
    *

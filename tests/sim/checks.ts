@@ -67,6 +67,7 @@ export class Checks {
 
   #checkWorker(worker: WorkerMachine): void {
     if (worker.retired || worker.spoilt !== undefined) return;
+    if (this.#world.queue.waits(worker)) return;
     this.#checkLife(worker);
     // The operator is a little faster.
     if (!this.isCalm(worker, 2 * this.#world.patienceMs)) return;
@@ -80,6 +81,7 @@ export class Checks {
     const { invariants, manager, operator } = this.#world;
     const twins = operator.twinsOf(worker).filter((each) =>
       each.process !== undefined && each.calmMs > TWINS_MS &&
+      !this.#world.queue.waits(each) &&
       invariants.diskProblem(each) === undefined
     );
     if (twins.length < 2 || manager.calmMs < TWINS_MS) return;

@@ -66,11 +66,15 @@ export class Decisions {
 /** The decisions that a change carries out, as the log has to name them. */
 function decisionsIn(change: Change): string[] {
   if (change.kind === "node") return nodeDecisions(change);
+  if (change.kind === "applicant") return wordOn(change);
   if (change.kind !== "cluster") return [];
   const { before, after } = change;
   if (!before || !after) return [];
-  const isTurned = rootState(before) !== rootState(after);
-  return [...(isTurned ? ["rotation"] : []), ...tokenDecisions(before, after)];
+  return [
+    ...(rootState(before) === rootState(after) ? [] : ["rotation"]),
+    ...(settingsOf(before) === settingsOf(after) ? [] : ["cluster-changed"]),
+    ...tokenDecisions(before, after),
+  ];
 }
 
 function tokenDecisions(before: ClusterRecord, after: ClusterRecord): string[] {
@@ -81,9 +85,27 @@ function tokenDecisions(before: ClusterRecord, after: ClusterRecord): string[] {
   });
 }
 
+function wordOn(
+  { before, after }: Extract<Change, { kind: "applicant" }>,
+): string[] {
+  if (!after?.verdict || after.verdict === before?.verdict) return [];
+  return [`${after.verdict} ${after.nodeId}`];
+}
+
 function rootState({ root, rotation }: ClusterRecord): string {
   const { id, phase, finishAt, cross } = rotation ?? {};
   return JSON.stringify([root.certificate, id, phase, finishAt, cross]);
+}
+
+function settingsOf(cluster: ClusterRecord): string {
+  const { requireApproval, recoveryWindowMs, recoveryLimit, leafLifeMs } =
+    cluster;
+  return JSON.stringify([
+    requireApproval,
+    recoveryWindowMs,
+    recoveryLimit,
+    leafLifeMs,
+  ]);
 }
 
 function nodeDecisions(

@@ -19,6 +19,7 @@ export interface Fleet {
   readonly manager: ManagerMachine;
   readonly workers: WorkerMachine[];
   readonly operator: FleetOperator;
+  readonly queue: FleetQueue;
   /** The true time, as a wall clock. */
   readonly now: number;
   /** After this long without trouble, a worker must be well. */
@@ -40,6 +41,12 @@ export interface FleetOperator {
   reasonFor(worker: WorkerMachine): string | undefined;
   /** All machines that run with a machine's identity, itself included. */
   twinsOf(worker: WorkerMachine): WorkerMachine[];
+}
+
+/** Who waits for the operator. */
+export interface FleetQueue {
+  /** Whether a machine can do nothing but wait. */
+  waits(worker: WorkerMachine): boolean;
 }
 
 /** Something that can go wrong with a machine. */

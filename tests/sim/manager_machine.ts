@@ -1,7 +1,8 @@
-import type { Bytes } from "../../lib/base/bytes.ts";
+import { type Bytes, utf8 } from "../../lib/base/bytes.ts";
 import type { Change, Store } from "../../lib/cluster/store.ts";
 import { Authorities } from "../../lib/manager/authorities.ts";
 import { makeCluster } from "../../lib/manager/bootstrap.ts";
+import { ManagerApi } from "../../lib/manager/local_api.ts";
 import { Manager } from "../../lib/manager/manager.ts";
 import type { ManagerPorts } from "../../lib/manager/ports.ts";
 import { type JoinToken, parseJoinToken } from "../../lib/pki/join_token.ts";
@@ -28,6 +29,7 @@ export class ManagerMachine extends Machine {
   readonly #storeDisk = new StoreDisk();
   readonly #keyRing: ReadonlyMap<number, Bytes>;
   manager: Manager | undefined;
+  #api: ManagerApi | undefined;
   authorities: Authorities | undefined;
   /** Is told of every transaction. */
   committed: (changes: readonly Change[]) => void = () => {};
@@ -61,7 +63,15 @@ export class ManagerMachine extends Machine {
     this.authorities = authorities;
     const manager = this.#open({ ...this.#ports(process), store, authorities });
     await manager.run(process.stop.signal, async () => {
-      if (process.alive) this.manager = manager;
+      if (process.alive) {
+        this.manager = manager;
+        this.#api = new ManagerApi({
+          manager,
+          store,
+          crypto,
+          version: "1.0.0",
+        });
+      }
       await this.showToken(manager);
       this.works();
     });
@@ -75,6 +85,7 @@ export class ManagerMachine extends Machine {
 
   protected override forget(): void {
     this.manager = undefined;
+    this.#api = undefined;
     this.authorities = undefined;
     this.store = undefined;
   }
@@ -85,6 +96,15 @@ export class ManagerMachine extends Machine {
   async showToken(manager = this.manager): Promise<void> {
     const text = await manager?.tokens.show("worker");
     if (text !== undefined) this.token = parseJoinToken(text);
+  }
+
+  /** What the operator of this machine asks for; a refusal is in the log. */
+  async operate(path: string, body: unknown): Promise<void> {
+    const text = utf8(JSON.stringify(body));
+    const answer = await this.#api
+      ?.operate({ method: "POST", path, body: text });
+    if (answer?.status === 200) return;
+    this.log(`operator: ${path}: ${answer?.body ?? "nobody answers"}`);
   }
 
   /** Each commit is a write like any other: a crash comes before or after it. */

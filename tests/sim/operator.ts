@@ -109,7 +109,7 @@ export class Operator {
       return;
     }
     const reason = this.reasonFor(worker);
-    if (reason === undefined) return;
+    if (reason === undefined || world.queue.waits(worker)) return;
     worker.log(`operator: ${reason}, so it joins again`);
     if (worker.spoilt !== undefined) worker.disk.wipe();
     worker.command = "join";

@@ -27,6 +27,10 @@ export interface Scenario {
   readonly awayMs: number;
   /** How often the operator thinks of the root, on average. */
   readonly rotateMs: number;
+  /** How often the operator wants to be asked about who comes, on average. */
+  readonly approvalMs: number;
+  /** For how long at most; over one of them he thinks for a third of it at most. */
+  readonly approvalLongMs: number;
   /** Longest pause before a process that ended by itself is started again. */
   readonly maxRestartMs: number;
 }
@@ -50,6 +54,9 @@ export const YEAR: Scenario = {
   sleepMs: 40 * DAY,
   awayMs: 150 * DAY,
   rotateMs: 60 * DAY,
+  approvalMs: 60 * DAY,
+  // A third of it is more than the day after which who waits is forgotten.
+  approvalLongMs: 6 * DAY,
   maxRestartMs: 2 * HOUR,
 };
 
@@ -70,6 +77,8 @@ export const DAY_AT_WORK: Scenario = {
   sleepMs: 2 * HOUR,
   awayMs: 10 * HOUR,
   rotateMs: 4 * HOUR,
+  approvalMs: 3 * HOUR,
+  approvalLongMs: 2 * HOUR,
   maxRestartMs: 10 * MINUTE,
 };
 
@@ -82,4 +91,6 @@ export const HOUR_AT_WORK: Scenario = {
   faultMs: HOUR,
   managerFaultMs: 20 * MINUTE,
   rotateMs: 15 * MINUTE,
+  approvalMs: 15 * MINUTE,
+  approvalLongMs: 10 * MINUTE,
 };

@@ -1,12 +1,18 @@
 import { assert, assertEquals } from "@std/assert";
 import { utf8 } from "../../lib/base/bytes.ts";
+import type { NodeRecord } from "../../lib/cluster/node.ts";
 import type { Change } from "../../lib/cluster/store.ts";
 import { changeStanding } from "../../lib/cluster/standing.ts";
 import { disableStanding } from "../../lib/cluster/tokens.ts";
 import { formatJoinToken, parseJoinToken } from "../../lib/pki/join_token.ts";
+import { applicant } from "../cluster/applicants.ts";
+import { certificate, cluster, node } from "../cluster/samples.ts";
 import { House } from "../manager/house.ts";
 import { Decisions } from "./decisions.ts";
+import { Queue } from "./queue.ts";
+import { DAY_AT_WORK } from "./scenario.ts";
 import { Secrets } from "./secrets.ts";
+import { World } from "./world.ts";
 
 /** A house, and what was committed since it was opened. */
 async function watched() {
@@ -83,4 +89,62 @@ Deno.test("Secrets finds keys and tokens wherever they must not be", async () =>
   secrets.sent(utf8(`{"key":"${pkcs8}"}`));
   secrets.sent(utf8(formatJoinToken(token).split("-").at(-1) ?? ""));
   assertEquals(failures.length, 4);
+});
+
+/** A queue of a cluster whose operator wants to be asked. */
+function asked() {
+  const { clock, manager } = new World(DAY_AT_WORK, { seed: 1 });
+  const failures: string[] = [];
+  const fail = (text: string) => void failures.push(text);
+  const queue = new Queue({ clock, manager, workers: [], fail });
+  const after = cluster({ requireApproval: true, recoveryWindowMs: 0 });
+  queue.committed([{ kind: "cluster", id: "", before: cluster(), after }]);
+  return { queue, failures };
+}
+
+/** The machine "a" waits, and an operator says something of it. */
+function waits(queue: Queue, verdict?: "accepted" | "rejected"): void {
+  const before = applicant("a");
+  const { spki: id } = before;
+  const kind = "applicant";
+  queue.committed([{ kind, id, before: undefined, after: before }]);
+  if (!verdict) return;
+  const said = { at: 0, action: verdict, by: "operator", fingerprint: id };
+  queue.committed([
+    { kind, id, before, after: { ...before, verdict } },
+    { kind: "audit", entry: { ...said, sequence: 1 } },
+  ]);
+}
+
+/** The machine "a" is a node now, or is one again. */
+function issued(queue: Queue, before?: NodeRecord): void {
+  const after = node({
+    ...(before && { recoveries: [1] }),
+    tokenId: "token worker",
+    certificates: { pending: certificate("a") },
+  });
+  queue.committed([{ kind: "node", id: after.id, before, after }]);
+}
+
+Deno.test("Queue finds a certificate of whom nobody accepted", () => {
+  for (const verdict of [undefined, "accepted", "rejected"] as const) {
+    const { queue, failures } = asked();
+    waits(queue, verdict);
+    issued(queue);
+    assertEquals(failures.length, verdict === "accepted" ? 0 : 1, verdict);
+    issued(queue, node());
+    assertEquals(failures.length, verdict === "accepted" ? 0 : 2, verdict);
+  }
+});
+
+Deno.test("Queue knows who can do nothing but wait", () => {
+  const { queue } = asked();
+  const { workers: [machine] } = new World(DAY_AT_WORK, { seed: 1 });
+  assert(machine);
+  machine.pendingKey = applicant("a").spki;
+  assert(!queue.waits(machine));
+  waits(queue);
+  assert(queue.waits(machine));
+  waits(queue, "accepted");
+  assert(!queue.waits(machine));
 });

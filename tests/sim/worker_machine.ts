@@ -1,3 +1,4 @@
+import { hasCode } from "../../lib/base/errors.ts";
 import type { JoinToken } from "../../lib/pki/join_token.ts";
 import type { Endpoint } from "../../lib/rpc/connection.ts";
 import type { WorkerEvent, WorkerPorts } from "../../lib/worker/ports.ts";
@@ -16,6 +17,8 @@ export interface WorkerSurroundings extends Surroundings {
   /** A write has happened on this machine's disk. */
   readonly wrote: (machine: WorkerMachine, what: string) => void;
   readonly told: (machine: WorkerMachine, event: WorkerEvent) => void;
+  /** It was told that an operator rejected it, and its process ends. */
+  readonly rejected: (machine: WorkerMachine) => void;
 }
 
 /** A machine with a worker on it. */
@@ -30,6 +33,8 @@ export class WorkerMachine extends Machine {
   /** Node that it became at its last join. */
   nodeId: string | undefined;
   worker: Worker | undefined;
+  /** Hash of the key with which its process waits for an operator, if it does. */
+  pendingKey: string | undefined;
   /** What its disk once looked like. */
   image: DiskImage | undefined;
   /** Why nobody can expect that its identity is good, if so. */
@@ -68,6 +73,11 @@ export class WorkerMachine extends Machine {
       signal,
       ...(this.command === "join" &&
         { join: { token: this.#currentToken(), managers } }),
+    }).catch((error) => {
+      if (process.alive && hasCode(error, "rejected")) {
+        this.around.rejected(this);
+      }
+      throw error;
     });
     const { clock } = ports;
     const drill = new SimApp({ clock, numbers, periodMs: numbersMs });
@@ -80,6 +90,7 @@ export class WorkerMachine extends Machine {
 
   protected override forget(): void {
     this.worker = undefined;
+    this.pendingKey = undefined;
   }
 
   protected override wrote(what: string): void {
@@ -118,6 +129,8 @@ export class WorkerMachine extends Machine {
 
   #told(event: WorkerEvent): void {
     this.log(`event ${event.event} ${event.node}`);
+    this.pendingKey = pendingKey(event) ?? this.pendingKey;
+    if (DECIDED.has(event.event)) this.pendingKey = undefined;
     if (event.event === "connected") this.works();
     if (event.event === "joined") {
       if (this.host.random.chance(0.75)) this.command = "run";
@@ -126,4 +139,15 @@ export class WorkerMachine extends Machine {
     }
     this.around.told(this, event);
   }
+}
+
+/** What nobody hears who waits. */
+const DECIDED: ReadonlySet<WorkerEvent["event"]> = new Set([
+  "joined",
+  "connected",
+  "recovered",
+]);
+
+function pendingKey(event: WorkerEvent): string | undefined {
+  return event.event === "pending" ? event.fingerprint : undefined;
 }

@@ -1,6 +1,7 @@
 import { MINUTE } from "../../lib/base/time.ts";
 import { StreamRandom } from "../fakes/stream_random.ts";
 import { SimCrypto } from "../fakes/sim_crypto.ts";
+import { Approvals } from "./approvals.ts";
 import { Checks } from "./checks.ts";
 import { Decisions } from "./decisions.ts";
 import { EventLog, timeText } from "./event_log.ts";
@@ -14,6 +15,7 @@ import { RootChanges } from "./root_changes.ts";
 import { ManagerMachine, PORT } from "./manager_machine.ts";
 import { Network } from "./network.ts";
 import { Pairs } from "./pairs.ts";
+import { Queue } from "./queue.ts";
 import { Numbers } from "./numbers.ts";
 import type { Host } from "./pipe.ts";
 import { Secrets } from "./secrets.ts";
@@ -44,6 +46,8 @@ export class World implements Fleet {
   readonly operator: Operator;
   readonly faults: Faults;
   readonly roots: RootChanges;
+  readonly queue: Queue;
+  readonly approvals: Approvals;
   readonly #seed: number;
   readonly #checks: Checks;
   readonly #pairs: Pairs;
@@ -75,6 +79,8 @@ export class World implements Fleet {
     this.operator = new Operator(this);
     this.faults = new Faults(this, this.#stream("faults"));
     this.roots = new RootChanges(this, this.#stream("roots"));
+    this.queue = new Queue(this);
+    this.approvals = new Approvals(this, this.#stream("approvals"));
     this.#checks = new Checks(this);
     this.#pairs = new Pairs(this, crypto);
     const token = () => this.manager.token;
@@ -85,6 +91,8 @@ export class World implements Fleet {
       this.invariants.committed(changes);
       this.operator.committed(changes);
       this.#decisions.committed(changes);
+      this.queue.committed(changes);
+      this.approvals.committed(changes);
       secrets.committed(changes);
       if (changes.some(({ kind }) => kind === "cluster")) this.#lookAtPairs();
     };
@@ -114,9 +122,11 @@ export class World implements Fleet {
     this.#every(checkMs, () => {
       this.operator.look();
       this.#checks.look();
+      this.queue.look();
       this.#lookAtPairs();
       this.#lookAtLog();
     });
+    this.approvals.begin();
     this.roots.begin();
     this.faults.begin();
     await this.#until(durationMs);
@@ -129,6 +139,7 @@ export class World implements Fleet {
   /** In the end everything is put right, and everybody must be well. */
   async #calmDown(): Promise<void> {
     this.faults.end();
+    this.approvals.end();
     const { patienceMs, scenario: { durationMs, checkMs } } = this;
     const calmMs = 4 * (patienceMs + checkMs);
     this.clock.after(calmMs - patienceMs, () => this.roots.end());
@@ -178,6 +189,7 @@ export class World implements Fleet {
       token: () => this.manager.token ?? neverServed(),
       wrote: (machine) => this.invariants.checkDisk(machine),
       told: (machine, event) => this.#checks.told(machine, event),
+      rejected: (machine) => this.queue.rejected(machine),
     };
     const worker = new WorkerMachine(around, {
       host,
