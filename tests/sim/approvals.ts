@@ -111,6 +111,8 @@ export class Approvals {
     const machine = this.#random.pick(this.#world.workers);
     if (!machine.connected || machine.spoilt !== undefined) return;
     machine.log("operator: it is set up anew");
+    // Or every rotation from now on would wait for a node that is no more.
+    if (machine.nodeId) this.#world.operator.remove(machine.nodeId);
     machine.disk.wipe();
     machine.command = "join";
     machine.token = undefined;

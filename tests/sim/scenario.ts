@@ -55,8 +55,9 @@ export const YEAR: Scenario = {
   awayMs: 150 * DAY,
   rotateMs: 60 * DAY,
   approvalMs: 60 * DAY,
-  // A third of it is more than the day after which who waits is forgotten.
-  approvalLongMs: 6 * DAY,
+  // Who waits is forgotten after a day, and hears of it twice a minute: more of
+  // that is most of the work of a year, and shows nothing new.
+  approvalLongMs: 2.5 * DAY,
   maxRestartMs: 2 * HOUR,
 };
 
