@@ -82,6 +82,10 @@ export class NodeConnection implements Carrier {
     }
   }
 
+  unreadable(error: SwarmdError): void {
+    this.refuse(error);
+  }
+
   closed(error?: unknown): void {
     this.#end();
     this.#desk.gone(this, error);

@@ -46,6 +46,8 @@ export abstract class FramedConnection implements Connection {
   /** Chunks that came before `start`. */
   #early: Uint8Array[] | undefined;
   #state: "open" | "closing" | "closed" | "told" = "open";
+  /** What comes is read no more. */
+  #deaf = false;
   #error: unknown;
   #cancelDeadline: (() => void) | undefined;
 
@@ -166,13 +168,18 @@ export abstract class FramedConnection implements Connection {
   }
 
   #deliver(chunk: Uint8Array, handler: ConnectionHandler): void {
+    if (this.#deaf) return;
     try {
       for (const payload of this.#decoder.push(chunk)) {
         if (this.isClosed) return;
         handler.message(payload);
       }
     } catch (error) {
-      this.ended(error);
+      const isFrame = error instanceof SwarmdError &&
+        error.code === "bad-frame";
+      if (!isFrame || !handler.unreadable) return this.ended(error);
+      this.#deaf = true;
+      handler.unreadable(error);
     }
   }
 

@@ -1,4 +1,5 @@
 import type { Bytes } from "../base/bytes.ts";
+import type { SwarmdError } from "../base/errors.ts";
 
 /** Largest frame from a peer that is not admitted yet, in bytes. */
 export const MAX_GREETING_FRAME = 64 * 1024;
@@ -32,6 +33,11 @@ export interface PeerFacts {
 export interface ConnectionHandler {
   /** One whole frame's payload. */
   message(payload: Bytes): void;
+  /**
+   * What came is no frame, and nothing more is read. Whoever takes this up ends
+   * the connection, and may say why before; without it, it is ended at once.
+   */
+  unreadable?(error: SwarmdError): void;
   /** Called once, last. With the error when it did not end in order. */
   closed(error?: unknown): void;
 }
@@ -43,8 +49,8 @@ export interface ConnectionHandler {
  * - `start` is called once; frames that came before wait for it.
  * - `send` queues and returns; a write that fails closes the connection.
  *   Sending after the end does nothing.
- * - A frame above the limit, or one that lies about its length, closes the
- *   connection with `bad-frame`. The limit is {@linkcode MAX_GREETING_FRAME}
+ * - A frame above the limit, or one that lies about its length, ends the
+ *   connection with `bad-frame`, unless the handler does. The limit is {@linkcode MAX_GREETING_FRAME}
  *   until `admit`.
  * - `close` sends what is queued and ends, within a second; `destroy` ends at
  *   once. Both lead to `closed`, never synchronously.

@@ -101,6 +101,29 @@ const CONTRACT: Readonly<
     assert(ours.messages.length <= 1);
   },
 
+  "unreadable() may answer what is no frame, and is told no more": async (
+    { near, far },
+  ) => {
+    const ours = new Recorder();
+    const errors: unknown[] = [];
+    near.start({
+      message: (payload) => ours.message(payload),
+      closed: (error) => ours.closed(error),
+      unreadable: (error) => {
+        errors.push(error);
+        near.send(utf8("that was no frame"));
+        near.close();
+      },
+    });
+    const theirs = record(far);
+    far.send(payload(MAX_GREETING_FRAME + 1));
+    far.send(utf8("more"));
+    await theirs.received(1);
+    await ours.ended;
+    assertEquals(errors.map((error) => hasCode(error, "bad-frame")), [true]);
+    assertEquals(ours.messages, []);
+  },
+
   "keep() lets no longer frames through": async ({ near, far }) => {
     const [ours] = [record(near), record(far)];
     near.keep();
