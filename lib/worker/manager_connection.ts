@@ -2,6 +2,7 @@ import type { Bytes } from "../base/bytes.ts";
 import { SwarmdError } from "../base/errors.ts";
 import { type Clock, MINUTE, SECOND } from "../base/time.ts";
 import type { Connection } from "../rpc/connection.ts";
+import { formatEndpoint } from "../rpc/endpoint.ts";
 import {
   decodeMessage,
   encodeMessage,
@@ -22,6 +23,8 @@ import { errorFromWire } from "../rpc/wire_error.ts";
 
 /** Time for an answer outside a session, in milliseconds. */
 const ANSWER_MS = 20 * SECOND;
+/** The same for `hello`, which no manager has to ask anybody else for. */
+const HELLO_MS = 10 * SECOND;
 /** Between two signs that an answer is pending: what a manager may ask for. */
 const MIN_PENDING_MS = SECOND;
 const MAX_PENDING_MS = 2 * MINUTE;
@@ -99,7 +102,8 @@ export class ManagerConnection {
     if (this.#ended) return Promise.reject(lost());
     const { params, answered = () => {}, pending } = question;
     const { promise, resolve, reject } = Promise.withResolvers<Result<M>>();
-    let cancel = this.#giveUpAfter(ANSWER_MS, method);
+    const limitMs = method === "hello" ? HELLO_MS : ANSWER_MS;
+    let cancel = this.#giveUpAfter(limitMs, method);
     this.#waiting = {
       method,
       pending: pending && (({ node, nextMs }) => {
@@ -132,9 +136,11 @@ export class ManagerConnection {
 
   #giveUpAfter(ms: number, method: Method): () => void {
     return this.#clock.schedule(ms, () => {
-      const text = `No answer to ${method}: nothing came within ${
-        Math.round(ms / SECOND)
-      } s`;
+      const { remote } = this.connection.facts;
+      const seconds = Math.round(ms / SECOND);
+      const text = `Cannot go on with ${
+        formatEndpoint(remote)
+      }: no answer to "${method}" within ${seconds} s`;
       this.giveUp(new SwarmdError("timed-out", text));
     });
   }

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { utf8 } from "../../lib/base/bytes.ts";
 import { SwarmdError } from "../../lib/base/errors.ts";
 import { SECOND } from "../../lib/base/time.ts";
@@ -98,6 +98,17 @@ Deno.test("ManagerConnection.ask() waits 20 s", async () => {
   assertEquals(await late, "timed-out");
   assert(near.destroyed);
   assertEquals(events, ["timed-out"]);
+});
+
+Deno.test("ManagerConnection.ask() waits 10 s for hello, and says whom it asked", async () => {
+  const { link, clock, near } = open();
+  const params = { protocols: [1], version: "1", features: [] };
+  const late = link.ask("hello", { params }).catch((error) => error);
+  await clock.advance(10 * SECOND - 1);
+  assertEquals(near.destroyed, false);
+  await clock.advance(1);
+  const { message } = await late;
+  assertMatch(message, /^Cannot go on with \S+:\d+: no answer to "hello"/);
 });
 
 Deno.test("ManagerConnection.ask() waits as long as it hears that the answer is pending", async () => {
