@@ -157,5 +157,6 @@ function clockOf({ role, clock }: Status, now: number): string {
   const checked = clock.checkedAt === undefined
     ? ""
     : `, checked ${moment(clock.checkedAt, now)}`;
-  return `${describeSkew(clock.skewMs)}${checked}`;
+  const doubt = clock.verified === false ? " (not verified)" : "";
+  return `${describeSkew(clock.skewMs)}${doubt}${checked}`;
 }

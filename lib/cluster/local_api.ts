@@ -77,6 +77,8 @@ export interface ClockStatus {
   /** How far it is ahead of the manager's. */
   readonly skewMs?: number;
   readonly checkedAt?: string;
+  /** False where no manager could be verified, for the clocks' sake. */
+  readonly verified?: boolean;
 }
 
 interface NodeStatusFacts {

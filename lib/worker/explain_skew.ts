@@ -31,7 +31,6 @@ export async function explainSkew<T>(
     const here = ports.clock.now();
     const there = await theirTime(ports, endpoint);
     throw new SwarmdError("clock-skew", explain(error, { here, there }), {
-      cause: error.cause,
       hint: "Set this machine's clock, or the manager's, and try again",
       data: { here, ...(there !== undefined && { there }) },
     });

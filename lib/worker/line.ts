@@ -13,6 +13,7 @@ import { ManagerConnection } from "./manager_connection.ts";
 import type { WorkerPorts } from "./ports.ts";
 import type { VoidManager } from "./state.ts";
 import { isVoid } from "./void_managers.ts";
+import type { Skew } from "./skew_meter.ts";
 import type { WorkerSession } from "./worker_session.ts";
 
 /** Where a session lives, and what was presented there. */
@@ -36,9 +37,8 @@ export interface UplinkStatus {
   /** Wall clock, in milliseconds. */
   readonly since: number;
   readonly lastError: string | undefined;
-  /** Own clock minus the manager's, in milliseconds. */
-  readonly skewMs: number | undefined;
-  readonly skewAt: number | undefined;
+  /** How far the own clock is from the manager's. */
+  readonly skew: Skew | undefined;
 }
 
 /** What happens on a line. */

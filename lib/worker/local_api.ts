@@ -93,7 +93,7 @@ function caOf({ worker }: WorkerApiParts): CaSummary {
 function statusOf({ worker, version }: WorkerApiParts): WorkerStatus {
   const { uplink, renewal, held } = worker;
   const { certificate } = held;
-  const { manager, skewMs, skewAt } = uplink;
+  const { manager, skew } = uplink;
   const { newest, alarm } = worker.heads;
   return {
     role: "worker",
@@ -122,8 +122,11 @@ function statusOf({ worker, version }: WorkerApiParts): WorkerStatus {
       }),
     },
     clock: {
-      ...(skewMs !== undefined && { skewMs: Math.round(skewMs) }),
-      ...(skewAt !== undefined && { checkedAt: iso(skewAt) }),
+      ...(skew && {
+        skewMs: Math.round(skew.ms),
+        checkedAt: iso(skew.at),
+        ...(!skew.isVerified && { verified: false }),
+      }),
     },
     trustRoot: worker.trustRoot,
     managers: worker.endpoints.map(formatEndpoint),

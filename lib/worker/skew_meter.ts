@@ -1,3 +1,4 @@
+import { hasCode, type SwarmdError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { type Clock, MINUTE } from "../base/time.ts";
 
@@ -7,6 +8,8 @@ export interface Skew {
   readonly ms: number;
   /** Own wall clock, in milliseconds. */
   readonly at: number;
+  /** Whether a verified manager said its time. */
+  readonly isVerified: boolean;
 }
 
 /** A larger difference is told, in milliseconds. */
@@ -26,6 +29,17 @@ export class SkewMeter {
   }
 
   /**
+   * Takes the clocks that a failed dial names: while they differ by so much that
+   * no manager can be verified, there is no better measure.
+   */
+  suspect(error: unknown): void {
+    if (!hasCode(error, "clock-skew")) return;
+    const { here, there } = (error as SwarmdError).data;
+    if (typeof here !== "number" || typeof there !== "number") return;
+    this.#skew = { ms: here - there, at: here, isVerified: false };
+  }
+
+  /**
    * Takes a manager's time.
    *
    * @param asked when it was asked for, by the own wall clock
@@ -34,8 +48,8 @@ export class SkewMeter {
     const { clock, logger } = this.#parts;
     const at = clock.now();
     const ms = (asked + at) / 2 - theirs;
-    const before = this.#skew?.ms ?? 0;
-    this.#skew = { ms, at };
+    const before = this.#skew?.isVerified ? this.#skew.ms : 0;
+    this.#skew = { ms, at, isVerified: true };
     if (Math.abs(ms) <= TOLD || Math.abs(before) > TOLD) return;
     logger.warn("This machine's clock and the manager's differ", {
       skewMs: Math.round(ms),

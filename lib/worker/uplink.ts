@@ -91,8 +91,7 @@ export class Uplink {
       manager: line && formatEndpoint(line.endpoint),
       since: this.#presence.since,
       lastError: this.#lastError,
-      skewMs: this.#clocks.skew?.ms,
-      skewAt: this.#clocks.skew?.at,
+      skew: this.#clocks.skew,
     };
   }
 
@@ -204,6 +203,7 @@ export class Uplink {
   #failed(error: unknown): void {
     this.#failures++;
     this.#lastError = describeError(error);
+    this.#clocks.suspect(error);
     const level = this.#failures === 1 ? "warn" : "debug";
     this.#parts.logger[level]("No session with a manager", {
       error: this.#lastError,

@@ -251,7 +251,7 @@ Deno.test("Uplink measures the clock, and warns once of a difference", async () 
     rig.manager.last.push("heartbeat", { now });
     await rig.pass(SECOND);
   }
-  assertEquals(rig.uplink.status.skewMs, 2 * MINUTE);
+  assertEquals(rig.uplink.status.skew?.ms, 2 * MINUTE);
   const warned = rig.device.logged.filter(({ message }) =>
     message.includes("clock")
   );
