@@ -136,6 +136,8 @@ export interface Store {
    * the store is closed
    */
   update<T>(change: (transaction: Transaction) => T): Promise<T>;
+  /** Why the last commit failed; `undefined` when it did not. */
+  readonly fault: string | undefined;
   /**
    * Committed entries of a log, oldest first.
    *

@@ -193,6 +193,7 @@ export class ManagerApi {
     const now = clock.now();
     const { alarm } = manager.heads;
     const others = [
+      ...this.#storeAlarms(),
       ...this.#keyAlarms(),
       ...manager.authorityAlarms,
       ...manager.rotation.alarms(),
@@ -204,6 +205,14 @@ export class ManagerApi {
       ...others,
       `The authority ends at ${iso(issuer.notAfter)}, and no certificate ` +
       "outlives it: rotate it with `swarmd ca rotate`",
+    ];
+  }
+
+  #storeAlarms(): string[] {
+    const { fault } = this.#parts.store;
+    if (fault === undefined) return [];
+    return [
+      `Nothing can be written down, so that nothing is issued, removed or changed: ${fault}`,
     ];
   }
 

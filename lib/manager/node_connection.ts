@@ -7,7 +7,7 @@ import { decodeMessage, encodeMessage, type Message } from "../rpc/message.ts";
 import { METHODS, parseAs } from "../rpc/methods.ts";
 import type { HelloParams, HelloResult } from "../rpc/schemas.ts";
 import type { Wire } from "../rpc/session_channel.ts";
-import { errorToWire } from "../rpc/wire_error.ts";
+import { errorToWire, forPeer } from "../rpc/wire_error.ts";
 import type { Desk } from "./desk.ts";
 import { type Carrier, type NodeSession, pushOn } from "./node_session.ts";
 import type { Visitor } from "./waiting_room.ts";
@@ -123,7 +123,7 @@ export class NodeConnection implements Carrier {
     this.#desk.refused(this, error);
     const now = this.#desk.clock.now();
     if (requestId !== undefined) this.#fail(requestId, error);
-    const { code, message, hint } = error;
+    const { code, message, hint } = forPeer(error);
     const params = { code, message, now, ...(hint !== undefined && { hint }) };
     pushOn(this.connection, "close", params);
     this.connection.close();

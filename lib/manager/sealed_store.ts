@@ -10,6 +10,9 @@ import { versionsIn } from "./sealed_values.ts";
  */
 export function sealedStore(store: Store, ring: KeyRing): Store {
   return {
+    get fault() {
+      return store.fault;
+    },
     view: (read) => store.view(read),
     update: (change) =>
       store.update((tx) => {

@@ -79,18 +79,31 @@ const MAX_FACTS_DEPTH = 4;
  */
 export function errorToWire(error: unknown, now?: number): FailureBody {
   if (!(error instanceof SwarmdError)) return errorToWire(INTERNAL, now);
-  const { code, verdict, hint } = error;
+  const { code, verdict, hint, message, data } = forPeer(error);
   return {
     code: NUMBERS[code],
-    message: error.message.slice(0, MAX_TEXT),
+    message: message.slice(0, MAX_TEXT),
     data: {
-      ...boundedFacts(error.data),
+      ...boundedFacts(data),
       code,
       verdict,
       ...(hint === undefined ? {} : { hint: hint.slice(0, MAX_TEXT) }),
       ...(now === undefined ? {} : { now }),
     },
   };
+}
+
+/**
+ * What a peer is told of an error. A disk of this machine is not the peer's: it
+ * would look for the fault, and a path, on its own.
+ */
+export function forPeer(error: SwarmdError): SwarmdError {
+  if (error.code !== "disk") return error;
+  return new SwarmdError(
+    "too-busy",
+    "Cannot serve the call now: the manager's own disk refuses to be written",
+    { hint: "See `swarmd status` on the manager, and try again later" },
+  );
 }
 
 /**

@@ -1,4 +1,4 @@
-import { SwarmdError } from "../base/errors.ts";
+import { describeError, SwarmdError } from "../base/errors.ts";
 import {
   type Change,
   type LogName,
@@ -66,6 +66,7 @@ export class StagedStore implements Store {
   #queue: Update[] = [];
   #running: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
+  #fault: string | undefined;
 
   /** @param committed what the backend holds; it belongs to the store now */
   constructor(
@@ -76,6 +77,10 @@ export class StagedStore implements Store {
     this.#committed = committed;
     this.#backend = backend;
     this.#options = options;
+  }
+
+  get fault(): string | undefined {
+    return this.#fault;
   }
 
   view<T>(read: (view: View) => T): T {
@@ -138,8 +143,12 @@ export class StagedStore implements Store {
       hash: this.#options.hash,
     });
     try {
-      if (changes.length > 0) await this.#backend.commit(changes);
+      if (changes.length > 0) {
+        await this.#backend.commit(changes);
+        this.#fault = undefined;
+      }
     } catch (error) {
+      this.#fault = describeError(error);
       for (const update of updates) update.fail(error);
       return;
     }

@@ -209,6 +209,9 @@ async function note(house: House, count: number): Promise<void> {
 /** The store, as if somebody had changed the log in its file. */
 function holding(store: Store, entries: readonly AuditRecord[]): Store {
   return {
+    get fault() {
+      return store.fault;
+    },
     view: (look) => store.view(look),
     update: (change) => store.update(change),
     entries: (_log, { after, limit }) =>

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { toBase64 } from "../../lib/base/bytes.ts";
 import { DAY, HOUR, SECOND } from "../../lib/base/time.ts";
 import { removeNode } from "../../lib/cluster/removal.ts";
@@ -257,4 +257,18 @@ Deno.test("ManagerApi answers nothing else, and shows no secret by the way", asy
     const { body } = await running.get(path);
     assert(!JSON.stringify(body).includes(token.split("-")[3] ?? token));
   }
+});
+
+Deno.test("ManagerApi has an alarm while nothing can be written down", async () => {
+  const house = await House.open();
+  await using running = await Running.start(house);
+  const alarms = async () => (await ask(running, "/v1/status"))["alarms"];
+  assertEquals(await alarms(), []);
+  const { id } = await house.addSeenNode();
+  house.disk.full = true;
+  await assertRejects(() => house.change(id, { address: "10.0.0.1" }));
+  assertMatch(String(await alarms()), /^Nothing can be written down, .*full/);
+  house.disk.full = false;
+  await house.change(id, { address: "10.0.0.1" });
+  assertEquals(await alarms(), []);
 });

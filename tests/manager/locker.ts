@@ -192,6 +192,9 @@ export class Locker {
   ): Store {
     const store = this.storeDisk.open();
     return {
+      get fault() {
+        return store.fault;
+      },
       view: (read) => store.view(read),
       update: async (change) => {
         const { promise, resolve } = Promise.withResolvers<

@@ -4,6 +4,7 @@ import {
   assertFalse,
   assertInstanceOf,
   assertLess,
+  assertStringIncludes,
 } from "@std/assert";
 import { SwarmdError } from "../../lib/base/errors.ts";
 import { MAX_GREETING_FRAME } from "../../lib/rpc/connection.ts";
@@ -89,6 +90,17 @@ Deno.test("errorToWire() lets no other error leave the process", () => {
     assertEquals([seen.code, seen.verdict], ["internal", "retry"]);
     assertEquals(seen.data, { now: 7 });
   }
+});
+
+Deno.test("errorToWire() tells no peer of a path, or that its disk were full", () => {
+  const error = new SwarmdError("disk", 'Cannot write "/var/lib/x": full', {
+    hint: "Free space",
+    data: { path: "/var/lib/x" },
+  });
+  const { message, data } = errorToWire(error);
+  assertEquals(data?.["code"], "too-busy");
+  assert(!JSON.stringify([message, data]).includes("/var"));
+  assertStringIncludes(message, "the manager's own disk");
 });
 
 Deno.test("errorToWire() leaves out facts that JSON cannot carry", () => {

@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import { hasCode } from "../../lib/base/errors.ts";
 import type { Store, Transaction } from "../../lib/cluster/store.ts";
 import { MAX_BATCH } from "../../lib/store/staged.ts";
@@ -101,10 +107,13 @@ Deno.test("update() works again once the disk does, with no gap in the log", asy
   const { disk, store } = opened();
   const append = () => store.update((t) => t.append("audit", sampleEntry("x")));
   assertEquals(await append(), 1);
+  assertEquals(store.fault, undefined);
   disk.full = true;
   await assertRejects(append);
+  assertMatch(store.fault ?? "", /full/);
   disk.full = false;
   assertEquals(await append(), 2);
+  assertEquals(store.fault, undefined);
 });
 
 Deno.test("update() tells a refusal as disk when what it rests on was not written", async () => {
