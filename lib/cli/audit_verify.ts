@@ -22,6 +22,9 @@ import { moment } from "./describe.ts";
 import { exitNumber } from "./exit_codes.ts";
 import type { OperatorOptions } from "./options.ts";
 
+/** A node's id, or the beginning of one. */
+const NODE_REGEXP = /^[0-9a-z]{1,25}$/;
+
 /** A head, and where it comes from. */
 interface Witness {
   readonly head: HeadSummary;
@@ -71,7 +74,14 @@ async function readAgainst(
 ): Promise<Evidence> {
   const file = await readAnchorFile(against, crypto);
   if (file) return file;
-  const path = `/v1/nodes/${encodeURIComponent(against)}`;
+  if (!NODE_REGEXP.test(against)) {
+    throw new SwarmdError(
+      "not-found",
+      `Cannot compare with "${against}": found no such file, and it is no node's id`,
+      { verdict: "stop", hint: "`swarmd node ls` shows the ids" },
+    );
+  }
+  const path = `/v1/nodes/${against}`;
   const { id, auditHead: head } = await client.get<NodeDetail>(path);
   if (head) {
     return { witnesses: [{ head, source: `node ${id}` }], points: [] };

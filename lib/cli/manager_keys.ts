@@ -27,11 +27,24 @@ const KEY_BYTES = 32;
 /** Who unlocked a manager: a person, or what it found when it started. */
 export type UnlockedBy = "operator" | "credential";
 
+/** An unlock key that was not the one. */
+export interface RefusedKey {
+  readonly by: UnlockedBy;
+  /** Wall clock, in milliseconds. */
+  readonly at: number;
+  readonly why: string;
+}
+
+/** Refused keys that are told: the newest. */
+const MAX_REFUSALS = 16;
+
 /** The cluster's keys, open. */
 export interface OpenedKeys {
   readonly keys: ClusterKeys;
   /** Absent when they were not locked. */
   readonly unlockedBy?: UnlockedBy;
+  /** What was tried before in vain, oldest first. */
+  readonly refusals?: readonly RefusedKey[];
 }
 
 /**
@@ -80,6 +93,7 @@ export async function openKeys(
   } catch (error) {
     // A person may know better.
     const text = describeError(error);
+    lock.refused({ by: "credential", at: host.now(), why: text });
     daemon.logger.error("Cannot unlock by itself", { error: text });
   }
   return await askOperator(daemon, { file, lock, desk, now: host.now });
@@ -121,10 +135,12 @@ async function askOperator(
     unlock: async (given) => {
       const keys = await lock.open(given).catch((error) => {
         const text = describeError(error);
+        lock.refused({ by: "operator", at: now(), why: text });
         daemon.logger.warn("Unlock refused", { error: text });
         throw error;
       });
-      resolve({ keys, unlockedBy: "operator" });
+      const { refusals } = lock;
+      resolve({ keys, unlockedBy: "operator", refusals });
     },
   });
   await desk.serve((request) => api.answer(request), {
@@ -146,10 +162,21 @@ async function askOperator(
 class Lock {
   readonly #file: ClusterKeyFile;
   readonly #stateDir: string;
+  #refusals: readonly RefusedKey[] = [];
 
   constructor(file: ClusterKeyFile, stateDir: string) {
     this.#file = file;
     this.#stateDir = stateDir;
+  }
+
+  /** The last ones, oldest first. */
+  get refusals(): readonly RefusedKey[] {
+    return this.#refusals;
+  }
+
+  /** The log is locked, too: it is told once somebody has the key. */
+  refused(refusal: RefusedKey): void {
+    this.#refusals = [...this.#refusals, refusal].slice(-MAX_REFUSALS);
   }
 
   /** @throws {SwarmdError} `unlock-refused` */

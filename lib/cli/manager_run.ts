@@ -307,12 +307,17 @@ async function openSealed(
 
 async function recordUnlock(
   store: Store,
-  { keys: { version }, unlockedBy: by }: OpenedKeys,
+  { keys: { version }, unlockedBy: by, refusals = [] }: OpenedKeys,
 ): Promise<void> {
   if (!by) return;
   const why = `key version ${version}`;
   const entry = { at: systemClock.now(), action: "unlocked", by, why } as const;
-  await store.update((tx) => audit(tx, entry));
+  await store.update((tx) => {
+    for (const refused of refusals) {
+      audit(tx, { ...refused, action: "refused" });
+    }
+    audit(tx, entry);
+  });
 }
 
 async function unlockKeyOf(keys: ClusterKeys): Promise<{ unlockKey?: string }> {

@@ -217,7 +217,8 @@ function judgeDropped(
 }
 
 /** Why a certificate under a compromised root is good for nothing. */
-export const CUT_OFF = "the root of the certificate was cut off as compromised";
+export const CUT_OFF =
+  "the root of the certificate was cut off as compromised; only a token helps: `swarmd worker join`";
 
 function judgeRecord(
   leaf: Certificate,

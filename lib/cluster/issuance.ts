@@ -126,7 +126,8 @@ function decideNew(
 ): JoinDecision {
   if (state !== "active") return ended(state);
   if (name !== undefined && name !== hostname) {
-    const why = `the token is for a machine called "${name}" only`;
+    const why =
+      `the token is for a machine called "${name}" only, and this one is called "${hostname}"`;
     return refuse("token-refused", why);
   }
   return { kind: cluster.requireApproval ? "wait" : "issue", role };

@@ -120,6 +120,10 @@ export function cut(
   code: "removed" | "suspended" | "conflict" | "expired" | "replaced",
   why: string,
 ): SwarmdError {
-  const verdict = code === "removed" ? "rejoin" : "retry";
-  return new SwarmdError(code, `Connection closed: ${why}`, { verdict });
+  const text = `Connection closed: ${why}`;
+  if (code !== "removed") return new SwarmdError(code, text);
+  return new SwarmdError(code, text, {
+    verdict: "rejoin",
+    hint: "To be a node again, it joins with a token: `swarmd worker join`",
+  });
 }

@@ -99,7 +99,8 @@ async function answerTo(
   if (!url) return refusal(400, "the target is not a path");
   try {
     return await handler({
-      method: message.method ?? "",
+      // RFC 9110 §9.3.2: the same but for the body, which `write` leaves out
+      method: message.method === "HEAD" ? "GET" : message.method ?? "",
       path: url.pathname,
       query: url.searchParams,
       headers: plainHeaders(message),

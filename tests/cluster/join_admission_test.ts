@@ -63,7 +63,8 @@ Deno.test("decideJoin() holds a token with a name to that name", () => {
   for (const hostname of ["", "edge-70", "EDGE-7", "edge-7."]) {
     assertEquals(
       decide({ created, hostname }),
-      'token-refused: the token is for a machine called "edge-7" only',
+      'token-refused: the token is for a machine called "edge-7" only, ' +
+        `and this one is called "${hostname}"`,
     );
   }
 });

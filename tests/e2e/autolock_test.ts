@@ -123,6 +123,12 @@ Deno.test("turning autolock on, rotating the key and turning it off seal everyth
     /the unlock key of version 3 is wanted, that of version 2 is given/,
   );
   assertEquals((await unlock(cluster, second)).code, 0);
+  const { stdout } = await swarmd([
+    "audit",
+    "tail",
+    `--state-dir=${cluster.dir()}`,
+  ]);
+  assertMatch(stdout, /refused .*that of version 2 is given/);
   await manager.waitFor("ready");
   // The manager's key is the one that it got when autolock was turned on.
   assertEquals(
