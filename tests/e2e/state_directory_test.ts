@@ -137,8 +137,8 @@ Deno.test({
   fn: async () => {
     await using cluster = await Cluster.start();
     const socket = `${cluster.dir()}/swarmd.sock`;
-    // Opens every folder above the state directory.
-    await Deno.chmod(cluster.dir(".."), 0o755);
+    // The folder of the test is the last that keeps others out before.
+    await Deno.chmod(cluster.dir("."), 0o755);
     const { success } = await new Deno.Command("setpriv", {
       args: [
         ...["--reuid=65534", "--regid=65534", "--clear-groups"],
