@@ -8,7 +8,7 @@ import {
   openIdentityFiles,
 } from "../disk/identity_files.ts";
 import { machineFacts } from "../disk/machine.ts";
-import { holdsAnything } from "../disk/state_directory.ts";
+import { holdsAnything, holdsCluster } from "../disk/state_directory.ts";
 import { makeCluster } from "../manager/bootstrap.ts";
 import type { Authorities } from "../manager/authorities.ts";
 import type { AuthoritySource } from "../manager/authority_source.ts";
@@ -125,13 +125,16 @@ interface Opened {
 async function refuseUsed(stateDir: string): Promise<void> {
   const found = await holdsAnything(stateDir);
   if (found.length === 0) return;
+  const isCluster = (await holdsCluster(stateDir)).length > 0;
+  const run = isCluster
+    ? "Serve what is there with `swarmd manager run`"
+    : "It is a worker's: go on there with `swarmd worker run`";
   throw new SwarmdError(
     "already-initialised",
     `Cannot make a cluster in "${stateDir}": found ${found.join(", ")}`,
     {
       verdict: "stop",
-      hint:
-        "Serve what is there with `swarmd manager run`, or name an empty directory with --state-dir",
+      hint: `${run}, or name an empty directory with --state-dir`,
     },
   );
 }

@@ -156,7 +156,9 @@ const workerJoin = command({
     },
   ],
   exits: [
+    "already-initialised",
     "locked-directory",
+    "damaged-state",
     "disk",
     "unreachable",
     "token-refused",
@@ -185,7 +187,7 @@ const workerRun = command({
   path: "worker run",
   summary: "keep the session of the identity in the state directory",
   description: [
-    "Serves in the foreground until SIGINT or SIGTERM. Needs no token: the node's certificate says who it is.",
+    "Serves in the foreground until SIGINT or SIGTERM. Needs no token: the node's certificate says who it is. Refuses a manager's directory.",
   ],
   options: DAEMON,
   arguments: {},
@@ -195,6 +197,7 @@ const workerRun = command({
   }],
   exits: [
     "not-initialised",
+    "already-initialised",
     "locked-directory",
     "damaged-state",
     "disk",

@@ -1,6 +1,7 @@
 import { hasCode, SwarmdError } from "../base/errors.ts";
 import { openIdentityFiles } from "../disk/identity_files.ts";
 import { machineFacts, sameMachine } from "../disk/machine.ts";
+import { holdsCluster } from "../disk/state_directory.ts";
 import { systemClock, systemRandom, workerCrypto } from "../net/system.ts";
 import { tlsDialer } from "../net/tls_client.ts";
 import { parseJoinToken } from "../pki/join_token.ts";
@@ -17,7 +18,10 @@ import { WorkerDesk } from "./worker_desk.ts";
 export async function runWorker(options: WorkerOptions): Promise<number> {
   const token = options.join && parseJoinToken(options.join.token);
   const command = options.join ? "worker join" : "worker run";
+  await refuseCluster(options.stateDir, command);
   await using daemon = await openDaemon(options, command);
+  // Who made one meanwhile had the lock.
+  await refuseCluster(options.stateDir, command);
   await using desk = new WorkerDesk(daemon, options);
   const { signal } = daemon;
   const ports = await openPorts(options, {
@@ -35,6 +39,29 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
   const reason = await runUntilLeft(worker, signal);
   daemon.event({ event: "stopped", reason });
   return EXIT_CODES.ok.number;
+}
+
+/**
+ * Before anything is touched: a manager's identity is nothing that a worker may
+ * resume, and nothing that a join may replace.
+ */
+async function refuseCluster(
+  stateDir: string,
+  command: string,
+): Promise<void> {
+  const found = await holdsCluster(stateDir);
+  if (found.length === 0) return;
+  throw new SwarmdError(
+    "already-initialised",
+    `Cannot ${command} in "${stateDir}": it is a manager's directory, found ${
+      found.join(", ")
+    }`,
+    {
+      verdict: "stop",
+      hint:
+        "Serve its cluster with `swarmd manager run`, or name the worker's directory with --state-dir",
+    },
+  );
 }
 
 /** @returns why it ended */

@@ -57,6 +57,9 @@ export async function ensureStateDirectory(path: string): Promise<void> {
 const PARTS =
   /^(?:certificates|identities|state\.json|next\.key\.json|cluster\.key|swarmd\.db.*)$/;
 
+/** What only a manager has. */
+const CLUSTER_PARTS = /^(?:cluster\.key|swarmd\.db.*)$/;
+
 /**
  * The names, sorted, of whatever belongs to an identity or a cluster in a
  * directory; none when the directory is missing.
@@ -74,6 +77,17 @@ export async function holdsAnything(path: string): Promise<string[]> {
     throw diskError("list", path, { cause });
   }
   return found.sort();
+}
+
+/**
+ * The names, sorted, of what belongs to a cluster in a directory: one of them
+ * makes it a manager's.
+ *
+ * @throws {SwarmdError} `disk`
+ */
+export async function holdsCluster(path: string): Promise<string[]> {
+  const found = await holdsAnything(path);
+  return found.filter((name) => CLUSTER_PARTS.test(name));
 }
 
 /**

@@ -81,7 +81,8 @@ export class WorkerState {
       "Cannot read state.json: it is not of the form that this version writes",
       {
         verdict: "stop",
-        hint: "Restore it from a backup, or delete it and join again",
+        hint:
+          "Restore it from a backup; or, if this is no manager's directory, move it away and join again, as a new node",
       },
     );
   }

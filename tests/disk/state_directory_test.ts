@@ -9,6 +9,7 @@ import {
   defaultStateDirectory,
   ensureStateDirectory,
   holdsAnything,
+  holdsCluster,
 } from "../../lib/disk/state_directory.ts";
 import { modeOf, withFolder } from "./testdata/folder.ts";
 
@@ -97,7 +98,7 @@ Deno.test("ensureStateDirectory() refuses a file", () =>
     assertEquals(error.code, "disk");
   }));
 
-Deno.test("holdsAnything() names every part of an identity or a cluster", () =>
+Deno.test("holdsAnything() names every part of an identity or a cluster, holdsCluster() a cluster's", () =>
   withFolder(async (folder) => {
     assertEquals(await holdsAnything(`${folder}/missing`), []);
     const others = ["swarmd.lock", "swarmd.sock", "lost+found", "xstate.json"];
@@ -120,6 +121,8 @@ Deno.test("holdsAnything() names every part of an identity or a cluster", () =>
       else if (name === "identities") await Deno.mkdir(path);
       else await Deno.writeTextFile(path, "");
       assertEquals(await holdsAnything(folder), [name]);
+      const isClusters = /^(cluster\.key|swarmd\.db)/.test(name);
+      assertEquals(await holdsCluster(folder), isClusters ? [name] : []);
       await Deno.remove(path);
     }
   }));

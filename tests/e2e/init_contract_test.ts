@@ -81,6 +81,40 @@ Deno.test("manager init refuses a whole worker, a whole manager, and all but one
   }
 });
 
+Deno.test("worker join and worker run refuse each part of a cluster by name, and touch nothing", async () => {
+  await using cluster = await leftovers();
+  const names = await namesIn(cluster.dir());
+  const cases = [
+    names,
+    names.filter((name) => name !== "state.json"),
+    ...names.filter((name) => /^(cluster\.key|swarmd\.db)/.test(name))
+      .map((name) => [name]),
+  ];
+  for (const [i, names] of cases.entries()) {
+    const to = cluster.dir(`manager-${i}`);
+    await copyEntries(names, { from: cluster.dir(), to });
+    const before = await treeOf(to);
+    for (const process of ["join", "run"] as const) {
+      const worker = process === "join"
+        ? cluster.join(`manager-${i}`)
+        : cluster.runWorker(`manager-${i}`);
+      const { code, stderr } = await worker.waitForEnd();
+      assertEquals(code, ALREADY_INITIALISED, `${names}: ${stderr}`);
+      assertMatch(stderr, /manager's directory.*(swarmd\.db|cluster\.key)/);
+      assertStringIncludes(stderr, "swarmd manager run");
+      assertEquals(await treeOf(to), before);
+    }
+  }
+});
+
+Deno.test("manager init names the command that goes on with what is there", async () => {
+  await using cluster = await leftovers();
+  for (const side of ["manager", "worker"]) {
+    const { stderr } = await init(cluster.dir(side));
+    assertStringIncludes(stderr, `swarmd ${side} run`);
+  }
+});
+
 Deno.test("manager init refuses the key of a join that was not finished", async () => {
   await using folder = await TempFolder.make();
   // Nobody answers there, so that only the key is made.
