@@ -1,5 +1,5 @@
 import { hasCode, SwarmdError } from "../base/errors.ts";
-import { openIdentityFiles } from "../disk/identity_files.ts";
+import { openWholeIdentity } from "../disk/identity_files.ts";
 import { machineFacts, sameMachine } from "../disk/machine.ts";
 import { holdsCluster } from "../disk/state_directory.ts";
 import { systemClock, systemRandom, workerCrypto } from "../net/system.ts";
@@ -88,7 +88,7 @@ async function openPorts(
     clock: systemClock,
     random: systemRandom,
     crypto: workerCrypto(),
-    identity: await openIdentityFiles(options.stateDir),
+    identity: await openWholeIdentity(options.stateDir),
     dialer: tlsDialer({ clock: systemClock }),
     machine: { ...facts, binding, is: (other) => sameMachine(binding, other) },
     version: VERSION,

@@ -29,10 +29,14 @@ export function diskError(
 }
 
 /** The error for a file of the state directory that cannot be understood. */
-export function damagedState(path: string, found: string): SwarmdError {
+export function damagedState(
+  path: string,
+  found: string,
+  hint = "Restore the file from a backup, or move it away to start without it",
+): SwarmdError {
   return new SwarmdError("damaged-state", `Cannot read "${path}": ${found}`, {
     verdict: "stop",
-    hint: "Restore the file from a backup, or move it away to start without it",
+    hint,
     data: { path },
   });
 }

@@ -1,6 +1,7 @@
 import { discard, removeLeftovers } from "./atomic_file.ts";
 import { damagedState, diskError } from "./disk_error.ts";
 import {
+  damageIn,
   FOLDERS,
   type IdentityPems,
   isNewer,
@@ -43,6 +44,21 @@ export async function openIdentityFiles(
   const subject = { attempt: "open the identity in", stateDir };
   await reported(subject, () => repair(stateDir));
   return new IdentityFiles(stateDir);
+}
+
+/**
+ * As {@linkcode openIdentityFiles}, for who cannot make itself another identity:
+ * one that cannot be read is not taken for none. Nothing of it is removed.
+ *
+ * @throws {SwarmdError} `disk`, or `damaged-state` naming the file
+ */
+export async function openWholeIdentity(
+  stateDir: string,
+): Promise<IdentityFiles> {
+  const files = await openIdentityFiles(stateDir);
+  const subject = { attempt: "read the identity in", stateDir };
+  await reported(subject, () => refuseDamaged(stateDir));
+  return files;
 }
 
 /**
@@ -176,6 +192,22 @@ async function repair(stateDir: string): Promise<void> {
   if (whole === undefined) return;
   if (whole !== linked) await linkFolder(stateDir, whole);
   await removeFolders(await uselessFolders(folders, whole));
+}
+
+/**
+ * Only a whole folder is ever named or linked, so that one which is not lost
+ * something later.
+ */
+async function refuseDamaged(stateDir: string): Promise<void> {
+  const [newest] = await listFolders(stateDir);
+  const folder = await linkedFolder(stateDir) ?? newest;
+  const damage = folder === undefined ? undefined : await damageIn(folder);
+  if (!damage) return;
+  throw damagedState(
+    damage.path,
+    damage.found,
+    `Restore "${LINK}" from a backup; without one, move "${LINK}" and "${FOLDERS}" away and join again, as a new node`,
+  );
 }
 
 /**

@@ -120,6 +120,24 @@ export async function readFolder(
 }
 
 /**
+ * The first file of an identity folder that is not whole, and what was found;
+ * `undefined` when all are.
+ *
+ * @throws {SwarmdError} as {@linkcode readFolder}
+ */
+export async function damageIn(
+  folder: string,
+): Promise<{ readonly path: string; readonly found: string } | undefined> {
+  for (const { file } of PARTS) {
+    const path = `${folder}/${file}`;
+    const text = await readBoundedFile(path, MAX_PEM_BYTES);
+    if (text === undefined) return { path, found: "no such file" };
+    if (!looksLikePem(text)) return { path, found: "not PEM, or cut short" };
+  }
+  return undefined;
+}
+
+/**
  * Gives the files of a folder that somebody else wrote the modes they must
  * have.
  *

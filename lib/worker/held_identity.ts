@@ -17,6 +17,13 @@ import {
 } from "../pki/trust_bundle.ts";
 import type { ClientCredentials } from "../rpc/connection.ts";
 
+/** Where the parts lie, for people. */
+const FILES = {
+  key: "certificates/swarm-node.key",
+  certificate: "certificates/swarm-node.crt",
+  roots: "certificates/swarm-root-ca.crt",
+} as const;
+
 /** The identity that a worker holds: checked, and never changed in parts. */
 export interface HeldIdentity extends CheckedIdentity {
   readonly identity: NodeIdentity;
@@ -72,24 +79,41 @@ export async function readStored(
 
 async function readFiles(
   crypto: Crypto,
-  stored: StoredIdentity,
+  { keyPem, certificatePem, rootsPem }: StoredIdentity,
 ): Promise<NodeIdentity> {
+  return {
+    key: await readPart("key", async () => {
+      const [pkcs8 = new Uint8Array()] = decodePem(keyPem, "PRIVATE KEY");
+      return await crypto.importPkcs8(pkcs8);
+    }),
+    keyPkcs8Pem: keyPem,
+    chain: await readPart(
+      "certificate",
+      () => readCertificates(crypto, certificatePem),
+    ),
+    bundle: await readPart("roots", () => readBundle(crypto, rootsPem)),
+  };
+}
+
+/** What of the three is wrong says which file to restore. */
+async function readPart<T>(
+  part: keyof typeof FILES,
+  read: () => Promise<T>,
+): Promise<T> {
   try {
-    const [pkcs8 = new Uint8Array()] = decodePem(stored.keyPem, "PRIVATE KEY");
-    return {
-      key: await crypto.importPkcs8(pkcs8),
-      keyPkcs8Pem: stored.keyPem,
-      chain: await readCertificates(crypto, stored.certificatePem),
-      bundle: await readBundle(crypto, stored.rootsPem),
-    };
+    return await read();
   } catch (error) {
     const unreadable = error instanceof SyntaxError ||
       error instanceof SwarmdError;
     if (!unreadable) throw error;
     throw new SwarmdError(
       "damaged-state",
-      `Cannot use the identity on disk: ${error.message}`,
-      { verdict: "stop" },
+      `Cannot use the identity on disk: ${FILES[part]}: ${error.message}`,
+      {
+        verdict: "stop",
+        hint:
+          'Restore "certificates" from a backup; without one, move "certificates" and "identities" away and join again, as a new node',
+      },
     );
   }
 }

@@ -9,6 +9,7 @@ import {
 import { SwarmdError } from "../../lib/base/errors.ts";
 import {
   openIdentityFiles,
+  openWholeIdentity,
   readIdentity,
 } from "../../lib/disk/identity_files.ts";
 import { leftoversIn, modeOf, namesIn, withFolder } from "./testdata/folder.ts";
@@ -281,6 +282,56 @@ for (const { title, harm, tag, folders } of REPAIRS) {
       );
     }));
 }
+
+const FILES = ["swarm-node.crt", "swarm-node.key", "swarm-root-ca.crt"];
+
+Deno.test("openWholeIdentity() refuses a damaged identity by file, and removes nothing", () =>
+  withFolder(async (folder) => {
+    const files = await openWholeIdentity(folder);
+    await files.save(taggedPems("a"));
+    const { folder: linked = "" } = await files.load() ?? {};
+    for (const name of FILES) {
+      const path = `${linked}/${name}`;
+      const whole = await Deno.readTextFile(path);
+      for (const text of ["", "garbage", whole.slice(0, -6), undefined]) {
+        if (text === undefined) await Deno.remove(path);
+        else await Deno.writeTextFile(path, text);
+        const error = await assertRejects(
+          () => openWholeIdentity(folder),
+          SwarmdError,
+        );
+        assertEquals(error.code, "damaged-state");
+        assertEquals(error.data["path"], path);
+        const left = FILES.filter((each) =>
+          text !== undefined || each !== name
+        );
+        assertEquals(await namesIn(linked), left);
+        await Deno.writeTextFile(path, whole);
+      }
+    }
+    const again = await openWholeIdentity(folder);
+    assertEquals((await again.load())?.folder, linked);
+  }));
+
+Deno.test("openWholeIdentity() refuses a link or a folder without its other half", () =>
+  withFolder(async (folder) => {
+    await Deno.symlink("identities/1-00000000", `${folder}/certificates`);
+    await assertRejects(() => openWholeIdentity(folder), SwarmdError, "1-0");
+    await Deno.remove(`${folder}/certificates`);
+    await writeByHand(`${folder}/identities/1-00000000`, "a");
+    await Deno.writeTextFile(
+      `${folder}/identities/1-00000000/swarm-node.key`,
+      "garbage",
+    );
+    await assertRejects(() => openWholeIdentity(folder), SwarmdError, ".key");
+  }));
+
+Deno.test("openWholeIdentity() takes a join that was killed amid its first identity for none", () =>
+  withFolder(async (folder) => {
+    await writeByHand(`${folder}/identities/.swarmd-tmp-1`, "half");
+    const files = await openWholeIdentity(folder);
+    assertEquals(await files.load(), undefined);
+  }));
 
 Deno.test("openIdentityFiles() gives taken-in files their modes", () =>
   withFolder(async (folder) => {
