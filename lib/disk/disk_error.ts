@@ -32,7 +32,10 @@ export function diskError(
 export function damagedState(
   path: string,
   found: string,
-  hint = "Restore the file from a backup, or move it away to start without it",
+  {
+    hint =
+      "Restore the file from a backup, or move it away to start without it",
+  }: { readonly hint?: string } = {},
 ): SwarmdError {
   return new SwarmdError("damaged-state", `Cannot read "${path}": ${found}`, {
     verdict: "stop",

@@ -203,11 +203,10 @@ async function refuseDamaged(stateDir: string): Promise<void> {
   const folder = await linkedFolder(stateDir) ?? newest;
   const damage = folder === undefined ? undefined : await damageIn(folder);
   if (!damage) return;
-  throw damagedState(
-    damage.path,
-    damage.found,
-    `Restore "${LINK}" from a backup; without one, move "${LINK}" and "${FOLDERS}" away and join again, as a new node`,
-  );
+  throw damagedState(damage.path, damage.found, {
+    hint:
+      `Restore "${LINK}" from a backup; without one, move "${LINK}" and "${FOLDERS}" away and join again, as a new node`,
+  });
 }
 
 /**

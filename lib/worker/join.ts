@@ -19,11 +19,10 @@ import { formatEndpoint } from "../rpc/endpoint.ts";
 import type { HelloResult, IssuedResult } from "../rpc/schemas.ts";
 import { AnonymousCall } from "./anonymous.ts";
 import { readAnswer } from "./answer.ts";
-import { explainSkew } from "./explain_skew.ts";
 import { type HeldIdentity, toStored } from "./held_identity.ts";
 import { MAX_VOID_MANAGERS } from "../cluster/void_managers.ts";
-import { judgeManager } from "./judge_manager.ts";
-import { followPin, type PinnedRoot } from "./pinned_root.ts";
+import { dialPinned, fetchRoot } from "./pinned_manager.ts";
+import type { PinnedRoot } from "./pinned_root.ts";
 import type { WorkerPorts } from "./ports.ts";
 import type { WorkerState } from "./state.ts";
 import { type Wait, whilePending } from "./while_pending.ts";
@@ -147,6 +146,18 @@ async function stagedKey(
   return key;
 }
 
+/** Whether a join with this token has a key on the disk: it began, and did not end. */
+export async function isJoinStaged(
+  ports: WorkerPorts,
+  token: JoinToken,
+): Promise<boolean> {
+  const wanted = {
+    token: await tokenId(ports.crypto, token.secret),
+    root: toHex(token.digest),
+  };
+  return await loadStaged(ports, wanted) !== undefined;
+}
+
 /** A staged key that cannot be read is worth nothing, and stops nothing. */
 async function loadStaged(
   { crypto, identity, clock, machine, logger }: WorkerPorts,
@@ -191,61 +202,6 @@ async function joinAt(
   return held;
 }
 
-/** Gets the root over a connection that proves nothing, and believes only the digest. */
-async function fetchRoot(
-  ports: WorkerPorts,
-  attempt: Attempt,
-  endpoint: Endpoint,
-): Promise<PinnedRoot> {
-  const { dialer, clock, crypto, version } = ports;
-  const { token, signal } = attempt;
-  const connection = await dialer.dialUnverified(endpoint, signal);
-  const call = new AnonymousCall(connection, { clock, signal });
-  try {
-    await call.hello(version);
-    const digest = formatDigest(token.digest);
-    const answer = await call.call("ca.root", { params: { digest } });
-    const pin = { answer, digest: token.digest, at: clock.now() };
-    return await followPin(crypto, pin);
-  } catch (error) {
-    throw shownOnly(error, endpoint);
-  } finally {
-    call.close();
-  }
-}
-
-/**
- * What an unverified peer says is shown, and never obeyed (trust.md §2): not its
- * verdict, not its hint, not its code. The next address is tried all the same.
- */
-function shownOnly(error: unknown, endpoint: Endpoint): unknown {
-  if (!(error instanceof SwarmdError)) return error;
-  // What this side found carries neither; what was said could be called so.
-  const plain = error.verdict === "retry" && error.hint === undefined;
-  if (plain && hasCode(error, "unreachable", "timed-out", "tls")) return error;
-  if (hasCode(error, "root-mismatch")) return rootMismatch(endpoint);
-  return new SwarmdError(
-    "tls",
-    `Cannot join: ${
-      formatEndpoint(endpoint)
-    } does not answer as a manager does; it says (not verified): "${error.message}"`,
-    { data: { said: error.code } },
-  );
-}
-
-function rootMismatch(endpoint: Endpoint): SwarmdError {
-  return new SwarmdError(
-    "root-mismatch",
-    `Cannot join: the manager at ${
-      formatEndpoint(endpoint)
-    } has another root CA than the token pins`,
-    {
-      hint:
-        "Check the address; if the cluster was made anew, get its token with `swarmd token show worker`",
-    },
-  );
-}
-
 async function redeem(
   ports: WorkerPorts,
   attempt: Attempt,
@@ -255,31 +211,25 @@ async function redeem(
     readonly key: JoinKey;
   },
 ): Promise<{ answer: IssuedResult; hello: HelloResult }> {
-  const { dialer, clock, crypto, machine, version, random } = ports;
-  const { signal } = attempt;
-  const { end, clusterId } = at.pinned;
-  const rootsPem = encodePem("CERTIFICATE", end.root.der);
-  const connection = await explainSkew(ports, {
-    endpoint: at.endpoint,
-    dial: () => dialer.dial(at.endpoint, { rootsPem }, signal),
-  });
+  const { clock, crypto, machine, version, random } = ports;
+  const { signal, state: { voidManagers: voids } } = attempt;
+  const { endpoint, pinned: { end, clusterId } } = at;
+  const dial = { endpoint, end, voids, signal };
+  const { connection, judged } = await dialPinned(ports, dial);
   const call = new AnonymousCall(connection, { clock, signal });
   try {
-    const { voidManagers: voids } = attempt.state;
-    const expected = { now: clock.now(), voids };
-    const judged = await judgeManager(crypto, connection, expected);
     const nonce = random.bytes(NONCE_BYTES);
     const prove = { token: attempt.tokenId, nonce: toBase64(nonce) };
     const hello = await call.hello(version, prove);
     const { cluster } = hello;
     if (cluster !== judged.clusterId || cluster !== (clusterId ?? cluster)) {
-      throw unproven(at.endpoint);
+      throw unproven(endpoint);
     }
     await checkProof(ports, attempt, {
       hello,
       nonce,
       leafFingerprint: judged.certificate.fingerprint,
-      endpoint: at.endpoint,
+      endpoint,
     });
     const { hostname, os, arch } = machine;
     const params = {

@@ -1,43 +1,18 @@
-import { toBase64, toHex } from "../base/bytes.ts";
 import { backoffDelay } from "../base/backoff.ts";
 import { describeError, hasCode, SwarmdError } from "../base/errors.ts";
-import { formatTime, MINUTE, SECOND } from "../base/time.ts";
+import { MINUTE, SECOND } from "../base/time.ts";
 import type { RecoverableReason } from "../cluster/admission.ts";
-import { createCsr } from "../pki/csr.ts";
-import type { KeyPair } from "../pki/crypto.ts";
-import type { KnownRoot } from "../pki/succession.ts";
-import type { Endpoint } from "../rpc/connection.ts";
-import type { IssuedResult } from "../rpc/schemas.ts";
 import type { Adopted } from "./adoption.ts";
-import { AnonymousCall } from "./anonymous.ts";
-import { readAnswer } from "./answer.ts";
-import { dialManager, successorOf } from "./dial_manager.ts";
-import type { HeldIdentity } from "./held_identity.ts";
-import type { WorkerPorts } from "./ports.ts";
-import type { VoidManager } from "./state.ts";
-import { stageKey } from "./staged_key.ts";
+import {
+  recoverOnce,
+  type RecoveryCause,
+  type RecoveryParts,
+} from "./recover_once.ts";
 
 /** Longest pause between two tries, in milliseconds. */
 const MAX_PAUSE = MINUTE;
 /** Shortest, in milliseconds. */
 const MIN_PAUSE = SECOND;
-
-/** Where a verified manager refused the identity, and why. */
-export interface RecoveryCause {
-  readonly reason: RecoverableReason;
-  readonly endpoint: Endpoint;
-  /** A root besides those on the disk that the manager was verified with. */
-  readonly successor?: KnownRoot;
-}
-
-/** What recovery works with. */
-export interface RecoveryParts extends WorkerPorts {
-  held(): HeldIdentity;
-  /** Highest generation of a root that was ever adopted; 0: not known. */
-  generation(): number;
-  /** Managers' certificates that were called void. */
-  voids(): readonly VoidManager[];
-}
 
 /** How it stands, for `status`. */
 export interface RecoveryView {
@@ -135,7 +110,10 @@ export class Recovery {
     this.#askedAt = this.#parts.clock.monotonic();
     try {
       const either = AbortSignal.any([signal, asking.signal]);
-      return await this.#attempt(cause, either);
+      return await recoverOnce(this.#parts, {
+        ...{ cause, signal: either },
+        pending: (node, fingerprint) => this.#waits(node, fingerprint),
+      });
     } catch (error) {
       signal.throwIfAborted();
       // No other try changes that, and the dial for the session may be a minute off.
@@ -163,75 +141,6 @@ export class Recovery {
     );
   }
 
-  async #attempt(
-    cause: RecoveryCause,
-    signal: AbortSignal,
-  ): Promise<Adopted> {
-    const { crypto, clock, identity } = this.#parts;
-    const before = this.#parts.held();
-    const after = before.certificate.fingerprint;
-    const key = await stageKey(this.#parts, { purpose: "recover", after });
-    const { answer, successor } = await this.#ask({ cause, key, signal });
-    const { clusterId, nodeId } = before;
-    const bundle = successor
-      ? { roots: [successor.root] }
-      : before.identity.bundle;
-    const expected = { clusterId, nodeId, now: clock.now() };
-    const generation = successor?.generation ?? this.#parts.generation();
-    try {
-      const made = { answer, key, bundle, expected };
-      return { held: await readAnswer(crypto, made), generation };
-    } catch (error) {
-      await identity.dropStagedKey(); // an answer that fails burns its key
-      throw error;
-    }
-  }
-
-  async #ask({ cause, key, signal }: {
-    readonly cause: RecoveryCause;
-    readonly key: KeyPair;
-    readonly signal: AbortSignal;
-  }): Promise<{ answer: IssuedResult; successor?: KnownRoot }> {
-    const { clock, crypto, version, voids } = this.#parts;
-    const held = this.#parts.held();
-    const generation = this.#parts.generation();
-    const dialled = await dialManager(this.#parts, {
-      ...{ endpoint: cause.endpoint, held, generation, voids, signal },
-      ...(cause.successor && { successor: cause.successor }),
-    });
-    const call = new AnonymousCall(dialled.connection, { clock, signal });
-    try {
-      const { now } = await call.hello(version);
-      checkEnd(cause, { held, now });
-      const csr = toBase64(await createCsr(crypto, key));
-      const fingerprint = toHex(await crypto.sha256(key.spki));
-      const answer = await call.call("recover", {
-        params: { csr, now: clock.now() },
-        pending: (node) => this.#waits(node, fingerprint),
-      });
-      const successor = dialled.successor ??
-        await this.#successor(cause, signal);
-      return { answer, ...(successor && { successor }) };
-    } finally {
-      call.close();
-    }
-  }
-
-  /**
-   * While the grace of an old root lasts, managers are verified with it, and
-   * what they offer then is not vouched for by it.
-   */
-  async #successor(
-    { reason, endpoint }: RecoveryCause,
-    signal: AbortSignal,
-  ): Promise<KnownRoot | undefined> {
-    if (reason !== "dropped-root") return undefined;
-    const held = this.#parts.held();
-    const generation = this.#parts.generation();
-    const dial = { endpoint, held, generation, signal };
-    return await successorOf(this.#parts, dial);
-  }
-
   /** The manager says it again and again; people are told once. */
   #waits(node: string, fingerprint: string): void {
     const { event, logger } = this.#parts;
@@ -244,19 +153,4 @@ export class Recovery {
     });
     event({ event: "pending", node, fingerprint });
   }
-}
-
-/** Ended by both clocks, this machine's and a verified manager's. */
-function checkEnd(
-  { reason }: RecoveryCause,
-  { held, now }: { readonly held: HeldIdentity; readonly now: number },
-): void {
-  const { notAfter } = held.certificate;
-  if (reason !== "expired" || now >= notAfter) return;
-  throw new SwarmdError(
-    "clock-skew",
-    `Cannot recover: the certificate ends at ${
-      formatTime(notAfter)
-    }, and the manager's clock says ${formatTime(now)}`,
-  );
 }

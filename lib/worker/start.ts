@@ -1,16 +1,15 @@
 import { describeError, SwarmdError } from "../base/errors.ts";
-import { formatTime } from "../base/time.ts";
 import type { JoinToken } from "../pki/join_token.ts";
 import type { StoredIdentity } from "../pki/identity_store.ts";
-import { formatDigest } from "../pki/root_digest.ts";
 import { issuedFacts } from "../pki/issued_facts.ts";
 import type { Endpoint } from "../rpc/connection.ts";
 import { formatEndpoint } from "../rpc/endpoint.ts";
-import { type HeldIdentity, readStored } from "./held_identity.ts";
+import { readStored } from "./held_identity.ts";
 import { join } from "./join.ts";
 import type { WorkerPorts } from "./ports.ts";
+import { keepIdentity, type Present } from "./rejoin.ts";
 import { SerialIdentity } from "./serial_identity.ts";
-import { type Membership, WorkerState } from "./state.ts";
+import { WorkerState } from "./state.ts";
 import type { WorkerOptions } from "./worker.ts";
 
 /** How a worker begins. */
@@ -24,12 +23,6 @@ export interface StartOptions {
   /** Where the identity lies, for people. */
   readonly stateDir: string;
   readonly signal: AbortSignal;
-}
-
-/** What lies on the disk: an identity, and what is remembered of it. */
-interface Present {
-  readonly held: HeldIdentity;
-  readonly membership?: Membership;
 }
 
 /**
@@ -47,8 +40,8 @@ export async function startWorker(
   const state = await WorkerState.load(ports.identity);
   const present = await loadPresent(ports, state);
   if (!order) return { ports, state, ...resume(ports, { present, stateDir }) };
-  const root = formatDigest(order.token.digest);
-  const good = stillGood(ports, present, { rootDigest: root });
+  const good = present &&
+    await keepIdentity(ports, { ...order, present, signal });
   // The addresses that were given count, also for who is in already.
   const seeds = order.managers.map(formatEndpoint);
   if (good) {
@@ -125,33 +118,4 @@ function resume(
         "Two machines must not share an identity: join this one with `swarmd worker join`; after a change of hardware, do the same",
     },
   );
-}
-
-/** An identity of this machine, under the root that the token pins, in its time. */
-function stillGood(
-  { machine, clock, logger }: WorkerPorts,
-  present: Present | undefined,
-  wanted: { readonly rootDigest: string },
-): Required<Present> | undefined {
-  if (!present?.membership) return undefined;
-  const { held, membership } = present;
-  const { notAfter } = held.certificate;
-  // A token of now pins the root that rotations have led to since.
-  const pinned = [membership.rootDigest, held.trust.newest];
-  const good = pinned.includes(wanted.rootDigest) &&
-    machine.is(membership.binding) && clock.now() < notAfter;
-  if (!good) return undefined;
-  const { refused } = membership;
-  if (refused !== undefined) {
-    logger.warn("The identity here was refused for good; joining anew", {
-      node: held.nodeId,
-      refused,
-    });
-    return undefined;
-  }
-  logger.info("The identity here is still good; it is resumed", {
-    node: held.nodeId,
-    notAfter: formatTime(notAfter),
-  });
-  return { held, membership };
 }

@@ -5,15 +5,16 @@ import {
   assertRejects,
 } from "@std/assert";
 import { SwarmdError } from "../../lib/base/errors.ts";
-import { DAY, HOUR, MINUTE } from "../../lib/base/time.ts";
+import { type Clock, DAY, HOUR, MINUTE } from "../../lib/base/time.ts";
 import { parseJoinToken } from "../../lib/pki/join_token.ts";
 import { startWorker } from "../../lib/worker/start.ts";
 import type { WorkerPorts } from "../../lib/worker/ports.ts";
 import { WorkerState } from "../../lib/worker/state.ts";
 import { turn } from "../fakes/clock.ts";
 import { CALM, House } from "../manager/house.ts";
-import { Device, endpointOf, MANAGER } from "./device.ts";
+import { Device, endpointOf, MANAGER, serverOf } from "./device.ts";
 import { DeadlyDisk, deaths } from "./kill.ts";
+import { Net } from "./net.ts";
 
 interface Order {
   readonly token?: string;
@@ -49,6 +50,13 @@ function onlyWorker({ house }: Device): string {
   const workers = house.nodes.filter(({ role }) => role === "worker");
   assertEquals(workers.length, 1);
   return workers[0]?.id ?? "";
+}
+
+/** Nodes and clusters that the log warned of giving up. */
+function givenUp({ logged }: Device): unknown[][] {
+  return logged.filter(({ level, message }) =>
+    level === "warn" && /gives up/.test(message)
+  ).map(({ fields: { node, cluster } }) => [node, cluster]);
 }
 
 Deno.test("startWorker() joins once, however often it is killed between two writes", async () => {
@@ -123,8 +131,8 @@ Deno.test("startWorker() resumes what is still good, and asks nobody", async () 
 
 Deno.test("startWorker() joins anew where the identity is not good any more", async () => {
   const cases: readonly [string, (device: Device) => unknown][] = [
-    ["it ended", async ({ house }) => {
-      await house.clock.advance(91 * DAY);
+    ["it ended longer ago than the window", async ({ house }) => {
+      await house.clock.advance(121 * DAY);
       await house.renewOwn();
     }],
     ["another machine", (device) => device.binding = "copy"],
@@ -144,6 +152,74 @@ Deno.test("startWorker() joins anew where the identity is not good any more", as
     await happens(device);
     const next = await joining(device);
     assertNotEquals(next.held.nodeId, held.nodeId, what);
+    assertEquals(givenUp(device), [[held.nodeId, held.clusterId]], what);
+  }
+});
+
+Deno.test("startWorker() resumes an identity that ended and comes back by itself", async () => {
+  const device = new Device(await House.open());
+  const { held } = await joining(device);
+  await device.house.clock.advance(100 * DAY);
+  await device.house.renewOwn();
+  const before = device.disk.identity;
+  assertEquals((await joining(device)).held.nodeId, held.nodeId);
+  // To recover is left to who runs with it, with the key that was asked with.
+  assertEquals(device.disk.identity, before);
+  const staged = await device.disk.open(CALM).loadStagedKey();
+  assertEquals(staged?.purpose, "recover");
+  assertEquals(givenUp(device), []);
+});
+
+Deno.test("startWorker() goes on with a join that began after the identity had ended", async () => {
+  for (const death of deaths(4)) {
+    const device = new Device(await House.open());
+    const { held } = await joining(device);
+    await device.house.clock.advance(121 * DAY);
+    await device.house.renewOwn();
+    // To stage the key to recover with is the first write.
+    const disk = new DeadlyDisk({ ...death, write: death.write + 1 });
+    void joining(device, { ports: device.ports(disk) });
+    for (let i = 0; i < 9 && !disk.dead; i++) await turn();
+    assert(disk.dead, Deno.inspect(death));
+    const again = await joining(device);
+    assertNotEquals(again.held.nodeId, held.nodeId);
+    const workers = device.house.nodes.filter(({ role }) => role === "worker");
+    assertEquals(workers.length, 2, Deno.inspect(death));
+  }
+});
+
+Deno.test("startWorker() never gives an identity up by the machine's own clock", async () => {
+  for (const offMs of [-1_000 * DAY, -DAY, 89 * DAY, 100 * DAY, 1_000 * DAY]) {
+    const device = new Device(await House.open());
+    const { held } = await joining(device);
+    const before = device.disk.identity;
+    const { clock, crypto } = device.house;
+    const wrong: Clock = {
+      now: () => clock.now() + offMs,
+      monotonic: () => clock.monotonic(),
+      schedule: (delayMs, callback) => clock.schedule(delayMs, callback),
+    };
+    const net = new Net({ clock: wrong, crypto });
+    net.servers.set(MANAGER, serverOf(device.house));
+    Object.assign(device, { clock: wrong, net });
+    const again = await joining(device);
+    assertEquals(again.held.nodeId, held.nodeId, `${offMs}`);
+    assertEquals(device.disk.identity, before);
+  }
+});
+
+Deno.test("startWorker() leaves an identity alone while nobody can say whether it is good", async () => {
+  const other = await House.open({ label: "other" });
+  for (const token of [undefined, await other.tokens.show("worker")]) {
+    const device = new Device(await House.open());
+    await joining(device);
+    const { content } = device.disk.image;
+    if (!token) await device.house.clock.advance(121 * DAY);
+    device.net.down = true;
+    const order = token === undefined ? {} : { token };
+    assertEquals(await code(joining(device, order)), "unreachable");
+    assertEquals(device.disk.identity, content.identities[0]);
+    assertEquals(givenUp(device), []);
   }
 });
 
