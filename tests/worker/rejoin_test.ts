@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
 import { encodeBase36 } from "../../lib/base/base36.ts";
 import { SwarmdError } from "../../lib/base/errors.ts";
-import { MINUTE, SECOND } from "../../lib/base/time.ts";
+import { DAY, HOUR, MINUTE, SECOND } from "../../lib/base/time.ts";
 import { parseJoinToken } from "../../lib/pki/join_token.ts";
 import { startWorker } from "../../lib/worker/start.ts";
-import { House } from "../manager/house.ts";
+import { House, type HouseOptions } from "../manager/house.ts";
 import { operate } from "../manager/operate.ts";
 import { Device, endpointOf, MANAGER, serverOf } from "./device.ts";
-import { Fleet } from "./fleet.ts";
+import { Fleet, type Process } from "./fleet.ts";
 
 /** `worker join` with a token, as a new process. */
 async function joining(device: Device, token: string) {
@@ -43,6 +43,126 @@ Deno.test("W26: a root that lies on the disk is no reason to trust who has a cer
   device.net.servers.set(MANAGER, serverOf(other));
   const { held } = await joining(device, token);
   assertEquals(held.clusterId, other.cluster.id);
+});
+
+/** A worker of a fleet that was stopped. */
+async function away(options: HouseOptions = {}) {
+  const fleet = await Fleet.open(options);
+  const device = fleet.device("away");
+  const process = await fleet.join(device);
+  await fleet.pass(SECOND);
+  fleet.processes.splice(fleet.processes.indexOf(process), 1);
+  await process.stop();
+  return { fleet, device, id: process.id };
+}
+
+function warnings({ logged }: Device): unknown[] {
+  return logged.filter(({ message }) => /gives up/.test(message))
+    .map(({ level, fields }) => [level, fields["node"], fields["cluster"]]);
+}
+
+/** It has a session, and there is no second node. */
+async function assertBack(fleet: Fleet, process: Process, id: string) {
+  await fleet.pass(2 * MINUTE);
+  assertEquals(process.id, id);
+  assert(process.worker.uplink.connected);
+  const workers = fleet.house.nodes.filter(({ role }) => role === "worker");
+  assertEquals(workers.length, 1);
+}
+
+Deno.test("startWorker() resumes with the present token after roots that changed while it was off", async () => {
+  for (const roots of [1, 3]) {
+    const { fleet, device, id } = await away();
+    await using _ = fleet;
+    const before = device.disk.identity;
+    for (let i = 0; i < roots; i++) {
+      await operate(fleet.running, "ca/rotate");
+      await fleet.pass(MINUTE);
+      await operate(fleet.running, "ca/finish");
+      await fleet.pass(10 * SECOND);
+    }
+    assertEquals(fleet.house.cluster.rotation, undefined);
+    assertEquals(fleet.house.cluster.root.generation, roots + 1);
+    const token = await fleet.house.tokens.show("worker");
+    const { held } = await joining(device, token);
+    assertEquals(held.nodeId, id);
+    assertEquals(device.disk.identity, before);
+    const process = await fleet.join(device);
+    await assertBack(fleet, process, id);
+    assertEquals(warnings(device), []);
+    const { facts } = fleet.house.cluster.root;
+    assertEquals(process.worker.held.trust.newest, facts?.digest);
+  }
+});
+
+Deno.test("startWorker() resumes with the token of any phase of a rotation", async () => {
+  const { fleet, device, id } = await away();
+  await using _ = fleet;
+  const token = await fleet.house.tokens.show("worker");
+  await operate(fleet.running, "ca/rotate");
+  const phases = new Set<string>();
+  for (let i = 0; i < 200; i++) {
+    phases.add(fleet.house.cluster.rotation?.phase ?? "");
+    for (const each of [token, await fleet.house.tokens.show("worker")]) {
+      assertEquals((await joining(device, each)).held.nodeId, id);
+    }
+    await fleet.pass(i < 20 ? 1 : SECOND);
+  }
+  assert(phases.size > 0, [...phases].join());
+  await operate(fleet.running, "ca/finish");
+  await fleet.pass(10 * SECOND);
+  await assertBack(fleet, await fleet.join(device), id);
+});
+
+Deno.test("startWorker() resumes with a token of before, whose root led to its own", async () => {
+  await using fleet = await Fleet.open();
+  const old = await fleet.house.tokens.show("worker");
+  await operate(fleet.running, "ca/rotate");
+  await fleet.pass(MINUTE);
+  const device = fleet.device("late");
+  const process = await fleet.join(device);
+  await fleet.pass(SECOND);
+  fleet.forget(process);
+  assertEquals((await joining(device, old)).held.nodeId, process.id);
+});
+
+Deno.test("startWorker() recovers with the key that the join asked with, and counts it once", async () => {
+  const { fleet, device, id } = await away({ leafLifeMs: HOUR });
+  await using _ = fleet;
+  await fleet.pass(DAY);
+  await assertBack(fleet, await fleet.join(device), id);
+  assertEquals(fleet.house.node(id).recoveries?.length, 1);
+  const names = device.events.map(({ event }) => event);
+  assertEquals(names.filter((each) => each === "joined").length, 1);
+  assert(names.includes("recovered"));
+});
+
+Deno.test("startWorker() joins anew after a root that was cut off, and names what it gives up", async () => {
+  const { fleet, device, id } = await away();
+  await using _ = fleet;
+  await fleet.running.manager.rotation.cutOff({ cutAll: true });
+  await fleet.pass(MINUTE);
+  const process = await fleet.join(device);
+  assert(process.id !== id);
+  assertEquals(warnings(device), [["warn", id, fleet.house.cluster.id]]);
+  await fleet.pass(MINUTE);
+  assert(process.worker.uplink.connected);
+});
+
+Deno.test("startWorker() joins another cluster with a warning, once its manager is there", async () => {
+  const [mine, other] = [
+    await House.open(),
+    await House.open({ label: "other" }),
+  ];
+  const device = new Device(mine);
+  const { held } = await joining(device, await mine.tokens.show("worker"));
+  const token = await other.tokens.show("worker");
+  const error = await assertRejects(() => joining(device, token), SwarmdError);
+  assertEquals(error.code, "root-mismatch");
+  device.net.servers.set(MANAGER, serverOf(other));
+  const moved = await joining(device, token);
+  assertEquals(moved.held.clusterId, other.cluster.id);
+  assertEquals(warnings(device).at(-1), ["warn", held.nodeId, mine.cluster.id]);
 });
 
 Deno.test("startWorker() is a worker by a worker's token, whatever the machine was before", async () => {
