@@ -129,7 +129,8 @@ const workerJoin = command({
   path: "worker join",
   summary: "join a cluster and keep the session",
   description: [
-    "Checks the manager against the token before the token's secret is shown to anybody, gets a certificate, then keeps a session with a manager in the foreground until SIGINT or SIGTERM. Where the state directory holds an identity that is still good, resumes it. May be repeated after any failure: it never makes a second node.",
+    "Checks the manager against the token before the token's secret is shown to anybody, gets a certificate, then keeps a session with a manager in the foreground until SIGINT or SIGTERM. May be repeated after any failure: it never makes a second node.",
+    "Where the state directory holds an identity of this machine that is still good, resumes it: with any token of its cluster, over roots that changed meanwhile, and whatever the clock here says. One that has ended is kept where a manager recovers it at once. Else it joins anew, which warns of the node and the cluster that are given up when the new identity is there. Refuses a manager's directory, and an identity that cannot be read.",
     "Where the cluster wants approval, shows the node's id and the fingerprint of its key, and waits for a day, through restarts of the manager, until an operator accepts or rejects it there.",
     "The token comes from --token-file, else from --token, which `ps` shows to everybody on the machine, else from SWARMD_TOKEN, else from a prompt that does not show it.",
   ],

@@ -11,6 +11,7 @@ import { treeOf } from "./tree.ts";
 
 const UNVERIFIED = 12;
 const CONFLICT = 16;
+const DAMAGED = 6;
 
 /** What an identity is made of; the lock says only who was there last. */
 async function identityOf(dir: string): Promise<string[]> {
@@ -72,6 +73,58 @@ Deno.test("join in a directory whose identity is good resumes it, asking for not
   assertEquals(await countWorkers(cluster), 1);
 });
 
+/** The token that the cluster shows now. */
+async function presentToken(cluster: Cluster): Promise<string> {
+  const dir = `--state-dir=${cluster.dir()}`;
+  const shown = await swarmd(["token", "show", "worker", "--quiet", dir]);
+  assertEquals(shown.code, 0, shown.stderr);
+  return shown.stdout.trim();
+}
+
+Deno.test("join with the present token is the same node after the root changed while it was off", async () => {
+  await using cluster = await Cluster.start();
+  const first = await cluster.connectedWorker("a");
+  await first.stop();
+  await cluster.ask("ca", "rotate", "--detach");
+  await cluster.ask("ca", "finish");
+  const watch = ["ca", "status", "--watch", "--json"];
+  const ended = await swarmd([...watch, `--state-dir=${cluster.dir()}`]);
+  assertEquals(ended.code, 0, ended.stderr);
+  const token = await presentToken(cluster);
+  assert(token !== cluster.tokens.worker);
+  const again = cluster.join("a", { token });
+  const connected = await again.waitFor("connected");
+  assertEquals(connected["node"], first.events[0]?.["node"]);
+  await again.waitFor("root-changed");
+  assertEquals(await countWorkers(cluster), 1);
+});
+
+Deno.test("run and join refuse a damaged identity by file, and remove nothing", async () => {
+  await using cluster = await Cluster.start();
+  const first = await cluster.connectedWorker("a");
+  await first.stop();
+  for (
+    const name of ["swarm-node.key", "swarm-node.crt", "swarm-root-ca.crt"]
+  ) {
+    const path = `${cluster.dir("a")}/certificates/${name}`;
+    const whole = await Deno.readTextFile(path);
+    const body = whole.replace(/^[A-Za-z0-9+/=]{16}/m, "!".repeat(16));
+    for (const damage of ["garbage", body]) {
+      await Deno.writeTextFile(path, damage);
+      const before = await identityOf(cluster.dir("a"));
+      for (const start of ["join", "runWorker"] as const) {
+        const { code, stderr } = await cluster[start]("a").waitForEnd();
+        assertEquals(code, DAMAGED, stderr);
+        assertStringIncludes(stderr, name);
+      }
+      assertEquals(await identityOf(cluster.dir("a")), before);
+    }
+    await Deno.writeTextFile(path, whole);
+  }
+  const back = await cluster.runWorker("a").waitFor("connected");
+  assertEquals(back["node"], first.events[0]?.["node"]);
+});
+
 Deno.test("worker run resumes without a token", async () => {
   await using cluster = await Cluster.start();
   const first = await cluster.connectedWorker("a");
@@ -90,7 +143,11 @@ Deno.test("join with a token of another cluster, at that cluster, makes a node o
   const moved = here.join("a", options);
   const joined = await moved.waitFor("joined");
   await moved.waitFor("connected");
-  assert(joined["node"] !== first.events[0]?.["node"]);
+  const before = first.events[0]?.["node"];
+  assert(joined["node"] !== before);
+  await moved.waitForLog(({ level, node, cluster }) =>
+    /^warn/i.test(String(level)) && node === before && cluster === here.id
+  );
   await there.node(String(joined["node"]), ({ status }) => status === "ready");
 });
 
