@@ -129,6 +129,7 @@ export const CHANGING_COMMANDS = [
     summary: "freeze a node: refused until it is resumed",
     description: [
       "Its connections end at once. It keeps its identity and goes on asking, once a minute.",
+      "A manager has to be demoted first; the one that is asked cannot be.",
     ],
   }),
   changing("resume", {
@@ -145,6 +146,7 @@ export const CHANGING_COMMANDS = [
     summary: "make a manager a worker",
     description: [
       "From this moment the node may do what workers may, whatever its certificate says.",
+      "The manager that is asked cannot be demoted.",
     ],
   }),
   nodeRenew,

@@ -41,6 +41,8 @@ export interface StandingToken {
 export interface ClusterRecord extends RootHistory {
   readonly id: string;
   readonly createdAt: number;
+  /** Id of the node that the manager of this store is: no role decides that. */
+  readonly ownNode: string;
   /** Made with `--drill`: short lives allowed, drill traffic on. */
   readonly drill: boolean;
   readonly leafLifeMs: number;

@@ -3,6 +3,7 @@ import { DAY } from "../base/time.ts";
 import { audit } from "./audit.ts";
 import { deny } from "./denylist.ts";
 import type { CertificateRecord, NodeRecord } from "./node.ts";
+import { refuseOwn } from "./own_node.ts";
 import type { RemovedNode } from "./removed_node.ts";
 import type { Transaction, View } from "./store.ts";
 
@@ -25,20 +26,8 @@ export interface Removal {
  */
 export function checkRemoval(
   node: NodeRecord,
-  { isReady, isOwn, force }: {
-    readonly isReady: boolean;
-    /** Whether it is the manager that is asked. */
-    readonly isOwn: boolean;
-    readonly force: boolean;
-  },
+  { isReady, force }: { readonly isReady: boolean; readonly force: boolean },
 ): void {
-  if (isOwn) {
-    throw new SwarmdError(
-      "precondition",
-      `Cannot remove node ${node.id}: it is the manager that was asked`,
-      { verdict: "stop" },
-    );
-  }
   if (!isReady || force) return;
   throw new SwarmdError(
     "precondition",
@@ -52,11 +41,13 @@ export function checkRemoval(
  * keys never join again. A node that is not there is no error.
  *
  * @returns whether it was there
+ * @throws {SwarmdError} `precondition` for the manager of this store
  */
 export function removeNode(tx: Transaction, removal: Removal): boolean {
   const { nodeId, by, why, now: at } = removal;
   const node = tx.get("node", nodeId);
   if (!node) return false;
+  refuseOwn(tx, { nodeId, attempt: "remove" });
   const certificates = certificatesOf(node);
   tx.remove("node", nodeId);
   for (const each of certificates) {

@@ -2,6 +2,7 @@ import { SwarmdError } from "../base/errors.ts";
 import type { Role } from "../pki/profile.ts";
 import { audit, type AuditRecord } from "./audit.ts";
 import type { NodeRecord } from "./node.ts";
+import { refuseOwn } from "./own_node.ts";
 import type { Transaction } from "./store.ts";
 
 /** What an operator may change of a node that stays. */
@@ -24,7 +25,9 @@ export function changeStanding(
 ): NodeRecord {
   const node = tx.get("node", nodeId);
   if (!node) throw new SwarmdError("not-found", `No node is called ${nodeId}`);
-  const after = changed(node, { change, managers: managersOf(tx) });
+  if (change === "suspend") refuseOwn(tx, { nodeId, attempt: "suspend" });
+  if (change === "worker") refuseOwn(tx, { nodeId, attempt: "demote" });
+  const after = changed(node, change);
   if (after === node) return node;
   tx.put("node", nodeId, after);
   const why = WHYS[change];
@@ -48,13 +51,7 @@ const WHYS: Readonly<Record<StandingChange, string>> = {
   worker: "manager to worker",
 };
 
-function changed(
-  node: NodeRecord,
-  { change, managers }: {
-    readonly change: StandingChange;
-    readonly managers: number;
-  },
-): NodeRecord {
+function changed(node: NodeRecord, change: StandingChange): NodeRecord {
   const { admission, role, id } = node;
   switch (change) {
     case "suspend":
@@ -73,11 +70,7 @@ function changed(
     case "accept":
       return admission === "conflict" ? settled(node, "active") : node;
     default:
-      if (role === change) return node;
-      if (change === "worker" && managers < 2) {
-        throw refused(`demote node ${id}`, "it is the only manager");
-      }
-      return { ...node, role: change };
+      return role === change ? node : { ...node, role: change };
   }
 }
 
@@ -87,12 +80,6 @@ function settled(
   admission: "active" | "suspended",
 ): NodeRecord {
   return { ...node, admission };
-}
-
-function managersOf(tx: Transaction): number {
-  let count = 0;
-  for (const { role } of tx.list("node")) if (role === "manager") count++;
-  return count;
 }
 
 function refused(attempt: string, why: string): SwarmdError {

@@ -47,7 +47,7 @@ export async function makeCluster(
   store: Store,
   plan: ClusterPlan,
 ): Promise<ClusterRecord> {
-  const cluster = await planCluster(plan);
+  const made = await planCluster(plan);
   const manager: NodeRecord = {
     id: newId(plan.random),
     role: "manager",
@@ -55,6 +55,7 @@ export async function makeCluster(
     createdAt: plan.now,
     certificates: {},
   };
+  const cluster = { ...made, ownNode: manager.id };
   await store.update((tx) => {
     if (tx.get("cluster", CLUSTER)) {
       throw new TypeError("Cannot make a cluster: the store holds one");
@@ -67,7 +68,9 @@ export async function makeCluster(
   return cluster;
 }
 
-async function planCluster(plan: ClusterPlan): Promise<ClusterRecord> {
+async function planCluster(
+  plan: ClusterPlan,
+): Promise<Omit<ClusterRecord, "ownNode">> {
   const key = { version: CLUSTER_KEY_VERSION, key: plan.clusterKey };
   const { record: root } = await makeRoot({
     ...plan,

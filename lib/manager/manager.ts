@@ -1,10 +1,9 @@
 import type { Bytes } from "../base/bytes.ts";
-import { describeError, SwarmdError } from "../base/errors.ts";
+import { describeError } from "../base/errors.ts";
 import { runTasks, type Task } from "../base/tasks.ts";
 import { watchClock } from "../cluster/clock_watch.ts";
 import { DenylistIndex } from "../cluster/denylist_index.ts";
 import { FleetIndex } from "../cluster/fleet_index.ts";
-import type { NodeRecord } from "../cluster/node.ts";
 import { Overlaps } from "../cluster/overlaps.ts";
 import { problemText } from "../cluster/problem.ts";
 import { bundleOf, issuerFor } from "../cluster/root_views.ts";
@@ -28,7 +27,7 @@ import type {
   ManagerPorts,
   ManagerSettings,
 } from "./ports.ts";
-import { mustCluster, mustNode } from "./records.ts";
+import { mustCluster, mustNode, mustOwnNode } from "./records.ts";
 import { RotationDesk } from "./rotation_desk.ts";
 import { Recoveries } from "./recoveries.ts";
 import { Refusals } from "./refusals.ts";
@@ -72,7 +71,7 @@ export class Manager {
     const { settings, keyRing, event } = options;
     const { store } = options.ports;
     this.#options = options;
-    this.nodeId = ownNodeId(store.view((view) => [...view.list("node")]));
+    this.nodeId = store.view(mustOwnNode).id;
     const { nodeId } = this;
     const desk = () => this.desk;
     const clockGuard = guardClock({ ...options.ports, nodeId, desk });
@@ -306,14 +305,6 @@ function rehearsalOf(
     serve: (node, asked) => rotation().rehearsal.serve(node, asked),
     told: (node, how) => rotation().rehearsal.told(node, how),
   };
-}
-
-/** The first manager of the cluster; others come with a later release. */
-function ownNodeId(nodes: readonly NodeRecord[]): string {
-  const managers = nodes.filter((node) => node.role === "manager");
-  const [first] = managers.toSorted((a, b) => a.createdAt - b.createdAt);
-  if (first) return first.id;
-  throw new SwarmdError("damaged-state", "The store names no manager");
 }
 
 /** What the certificates of managers that are reached there carry. */

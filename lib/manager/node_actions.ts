@@ -1,6 +1,7 @@
 import * as z from "zod/mini";
 import { SwarmdError } from "../base/errors.ts";
 import { type Clock, sleep } from "../base/time.ts";
+import { refuseOwn } from "../cluster/own_node.ts";
 import { checkRemoval, removeNode } from "../cluster/removal.ts";
 import { changeStanding, type StandingChange } from "../cluster/standing.ts";
 import type { Store } from "../cluster/store.ts";
@@ -43,7 +44,7 @@ export function nodeActions(parts: NodeActionParts): Actions {
 }
 
 async function remove(
-  { store, clock, sessions, nodeId: own }: NodeActionParts,
+  { store, clock, sessions }: NodeActionParts,
   { id, force }: z.infer<typeof removal>,
 ) {
   const { id: nodeId } = store.view((view) => findNode(view, id));
@@ -52,7 +53,8 @@ async function remove(
     const node = tx.get("node", nodeId);
     if (!node) return;
     const isReady = sessions.liveness(nodeId) === "ready";
-    checkRemoval(node, { isReady, isOwn: nodeId === own, force });
+    refuseOwn(tx, { nodeId, attempt: "remove" }); // --force does not help it
+    checkRemoval(node, { isReady, force });
     const why = "an operator removed it";
     removeNode(tx, { nodeId, by: OPERATOR, why, now });
   });

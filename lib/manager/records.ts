@@ -18,3 +18,27 @@ export function mustNode(view: View, id: string): NodeRecord {
     verdict: "rejoin",
   });
 }
+
+/**
+ * The record of the node that this manager is. Another manager of the cluster
+ * is no substitute: to run as it were to take over another machine's identity.
+ *
+ * @throws {SwarmdError} `damaged-state`
+ */
+export function mustOwnNode(view: View): NodeRecord {
+  // A store that was migrated may name none.
+  const { ownNode = "?" }: Partial<ClusterRecord> = mustCluster(view);
+  const node = view.get("node", ownNode);
+  if (node?.role === "manager") return node;
+  const found = node
+    ? "it is a worker in the store"
+    : "the store has no such node";
+  throw new SwarmdError(
+    "damaged-state",
+    `Cannot run as node ${ownNode}, this manager's own: ${found}, want a manager`,
+    {
+      verdict: "stop",
+      hint: "Restore the state directory from a backup",
+    },
+  );
+}

@@ -4,6 +4,10 @@ import { SwarmdError } from "../base/errors.ts";
 /** "Swrm": tells our files from other SQLite databases. */
 const APPLICATION_ID = 0x5377726d;
 
+const FIRST_MANAGER = `SELECT id FROM node
+   WHERE json_valid(value) AND json_extract(value, '$.role') = 'manager'
+   ORDER BY json_extract(value, '$.createdAt'), rowid LIMIT 1`;
+
 /**
  * What brings a store from each version to the next; the first makes it. A
  * step that was released is never changed.
@@ -30,6 +34,10 @@ export const MIGRATIONS: readonly string[] = [
   // From here on a rotation may be `recalling`; a program that does not know
   // that would go back at once, and cut off who pins the new root.
   "",
+  // Until here the first manager ran as itself, whichever that was. A store
+  // that names none is refused when it is opened as a manager.
+  `UPDATE cluster SET value = json_set(value, '$.ownNode', (${FIRST_MANAGER}))
+   WHERE json_valid(value) AND EXISTS (${FIRST_MANAGER});`,
 ];
 
 /** What {@linkcode migrate} needs beside the database. */

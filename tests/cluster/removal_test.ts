@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { DAY } from "../../lib/base/time.ts";
 import { SwarmdError } from "../../lib/base/errors.ts";
 import { judgeClaim } from "../../lib/cluster/admission.ts";
@@ -8,8 +8,16 @@ import {
   forgetRemoved,
   removeNode,
 } from "../../lib/cluster/removal.ts";
+import { CLUSTER } from "../../lib/cluster/store.ts";
 import { StoreDisk } from "../fakes/store_disk.ts";
-import { certificate, node, NODE_ID, NOW, previous } from "./samples.ts";
+import {
+  certificate,
+  cluster,
+  node,
+  NODE_ID,
+  NOW,
+  previous,
+} from "./samples.ts";
 
 const removal = { nodeId: NODE_ID, by: "operator", why: "lost", now: NOW };
 
@@ -49,6 +57,21 @@ Deno.test("removeNode() denies all of a node's certificates and remembers its ke
   });
 });
 
+Deno.test("removeNode() refuses the manager of the store, whoever asks", async () => {
+  const store = new StoreDisk().open();
+  await store.update((tx) => {
+    tx.put("cluster", CLUSTER, cluster({ ownNode: NODE_ID }));
+    tx.put("node", NODE_ID, withAll());
+  });
+  const error = await assertRejects(
+    () => store.update((tx) => removeNode(tx, removal)),
+    SwarmdError,
+    "it is the manager that was asked",
+  );
+  assertEquals(error.code, "precondition");
+  assert(store.view((view) => view.get("node", NODE_ID)));
+});
+
 Deno.test("removeNode() does nothing where no node is, and says so", async () => {
   const store = new StoreDisk().open();
   assertEquals(await store.update((tx) => removeNode(tx, removal)), false);
@@ -86,10 +109,9 @@ Deno.test("a removed node is forgotten long after its last certificate, with wha
 
 Deno.test("checkRemoval() lets a ready node go with force only, and the asked manager never", () => {
   const cases = [
-    [{ isReady: false, isOwn: false, force: false }, true],
-    [{ isReady: true, isOwn: false, force: false }, false],
-    [{ isReady: true, isOwn: false, force: true }, true],
-    [{ isReady: false, isOwn: true, force: true }, false],
+    [{ isReady: false, force: false }, true],
+    [{ isReady: true, force: false }, false],
+    [{ isReady: true, force: true }, true],
   ] as const;
   for (const [facts, may] of cases) {
     const check = () => checkRemoval(node(), facts);

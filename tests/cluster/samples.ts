@@ -67,6 +67,7 @@ export function cluster(change: Partial<ClusterRecord> = {}): ClusterRecord {
   return {
     id: CLUSTER_ID,
     createdAt: NOW,
+    ownNode: "own",
     drill: false,
     leafLifeMs: 90 * DAY,
     heartbeatMs: 5_000,

@@ -5,25 +5,26 @@ import {
   changeStanding,
   type StandingChange,
 } from "../../lib/cluster/standing.ts";
+import { CLUSTER } from "../../lib/cluster/store.ts";
 import { StoreDisk } from "../fakes/store_disk.ts";
-import { node, NODE_ID, NOW } from "./samples.ts";
+import { cluster, node, NODE_ID, NOW } from "./samples.ts";
 
 type Facts = Partial<Pick<NodeRecord, "role" | "admission">>;
 
 /** What comes of a change: what is new, or why not; and how many entries. */
 async function after(
   before: Facts,
-  { change, managers = 1 }: {
+  { change, own = false }: {
     readonly change: StandingChange;
-    readonly managers?: number | undefined;
+    readonly own?: boolean | undefined;
   },
 ): Promise<string> {
   const store = new StoreDisk().open();
   await store.update((tx) => {
+    const ownNode = own ? NODE_ID : "m";
+    tx.put("cluster", CLUSTER, cluster({ ownNode }));
+    tx.put("node", "m", node({ id: "m", role: "manager" }));
     tx.put("node", NODE_ID, node(before));
-    for (let i = before.role === "manager" ? 1 : 0; i < managers; i++) {
-      tx.put("node", `m${i}`, node({ id: `m${i}`, role: "manager" }));
-    }
   });
   const order = { nodeId: NODE_ID, change, now: NOW, by: "operator" };
   try {
@@ -39,7 +40,7 @@ async function after(
 }
 
 Deno.test("changeStanding() does what the operator may, once, with an entry", async () => {
-  const cases: readonly [Facts, StandingChange, string, number?][] = [
+  const cases: readonly [Facts, StandingChange, string, boolean?][] = [
     [{}, "suspend", "worker suspended 1"],
     [{ admission: "suspended" }, "suspend", "worker suspended 0"],
     [{ admission: "conflict" }, "suspend", "worker suspended 1"],
@@ -51,13 +52,15 @@ Deno.test("changeStanding() does what the operator may, once, with an entry", as
     [{ admission: "suspended" }, "accept", "worker suspended 0"],
     [{}, "manager", "manager active 1"],
     [{ role: "manager" }, "manager", "manager active 0"],
-    [{ role: "manager" }, "worker", "precondition"],
-    [{ role: "manager" }, "worker", "worker active 1", 2],
+    [{ role: "manager" }, "worker", "worker active 1"],
+    // There are other managers: none of them is the one that is asked.
+    [{ role: "manager" }, "worker", "precondition", true],
+    [{ role: "manager" }, "suspend", "precondition", true],
     [{}, "worker", "worker active 0"],
   ];
-  for (const [before, change, want, managers] of cases) {
+  for (const [before, change, want, own] of cases) {
     const what = `${Deno.inspect(before)} ${change}`;
-    assertEquals(await after(before, { change, managers }), want, what);
+    assertEquals(await after(before, { change, own }), want, what);
   }
 });
 

@@ -10,6 +10,7 @@ export function sampleCluster(sealed: string): ClusterRecord {
   return {
     id: "c".repeat(25),
     createdAt: 1,
+    ownNode: "own",
     drill: false,
     leafLifeMs: 1,
     heartbeatMs: 1,

@@ -252,6 +252,26 @@ function recovering(
   };
 }
 
+Deno.test("the manager that is asked stays one, however many there are", async () => {
+  const house = await House.open();
+  const { id } = house.manager;
+  {
+    await using operated = new Operated(house, await Running.start(house));
+    const other = await house.addSeenNode("manager");
+    for (const path of ["suspend", "demote", "remove"]) {
+      const said = await operated.post(`nodes/${path}`, { id, force: true });
+      assertEquals(said["code"], "precondition", path);
+      assertMatch(String(said["message"]), /it is the manager that was asked/);
+    }
+    await operated.post("nodes/demote", { id: other.id });
+    assertEquals(house.node(other.id).role, "worker");
+  }
+  // Were it older than the manager's own record, it would still be another.
+  await house.change((await house.addSeenNode("manager")).id, { createdAt: 0 });
+  await using running = await Running.start(house);
+  assertEquals(running.manager.nodeId, id);
+});
+
 Deno.test("accept-newer lets in who shows a newer certificate, and lists all others who wait to recover", async () => {
   await using operated = await Operated.start();
   const { house } = operated;

@@ -57,6 +57,35 @@ Deno.test("migrate() refuses a newer store before it changes anything", () => {
   assertEquals(tablesOf(database), before);
 });
 
+Deno.test("migrate() names the first manager as the own node, once", () => {
+  using database = new DatabaseSync(":memory:");
+  const before = MIGRATIONS.slice(0, 4);
+  migrate(database, { path: "x", migrations: before });
+  const manager = (at: number) => `{"role":"manager","createdAt":${at}}`;
+  database.exec(`INSERT INTO cluster VALUES ('c', '{"id":"c","drill":false}');
+    INSERT INTO node VALUES ('w', '{"role":"worker","createdAt":1}');
+    INSERT INTO node VALUES ('a', '${manager(3)}');
+    INSERT INTO node VALUES ('b', '${manager(2)}');`);
+  migrate(database, { path: "x" });
+  database.exec("DELETE FROM node WHERE id = 'b'");
+  migrate(database, { path: "x" });
+  const row = database.prepare("SELECT value FROM cluster").get();
+  assertEquals(row?.value, '{"id":"c","drill":false,"ownNode":"b"}');
+});
+
+Deno.test("migrate() leaves it to who reads the store to find a damaged row, or no manager", () => {
+  for (const node of ["{", '{"role":"worker"}']) {
+    using database = new DatabaseSync(":memory:");
+    migrate(database, { path: "x", migrations: MIGRATIONS.slice(0, 4) });
+    const put = database.prepare("INSERT INTO node VALUES ('n', ?)");
+    put.run(node);
+    database.exec("INSERT INTO cluster VALUES ('c', '{}')");
+    migrate(database, { path: "x" });
+    const row = database.prepare("SELECT value FROM cluster").get();
+    assertEquals(row?.value, "{}");
+  }
+});
+
 function versionOf(database: DatabaseSync): unknown {
   return database.prepare("PRAGMA user_version").get()?.user_version;
 }
