@@ -27,7 +27,13 @@ export type IssuanceDecision =
     /** Absent: a new node, whose id is still to be made. */
     readonly nodeId?: string;
   }
-  | { readonly kind: "refuse"; readonly code: Refusal; readonly why: string };
+  | {
+    readonly kind: "refuse";
+    readonly code: Refusal;
+    readonly why: string;
+    /** After which it would be issued, in milliseconds. */
+    readonly waitMs?: number;
+  };
 
 /** What is done with a join: it may also have to wait for an operator. */
 export type JoinDecision = IssuanceDecision | {
@@ -202,8 +208,8 @@ export function decideRenewal(facts: RenewalCase): IssuanceDecision {
   }
   const stored = storedFor(facts, node);
   if (stored) return { kind: "stored", certificate: stored };
-  if (facts.limited && isTooSoon(facts, node)) {
-    return refuse("too-busy", "the node got a certificate a moment ago");
+  if (facts.limited && !node.renewalWanted && isTooSoon(facts, node)) {
+    return tooSoon(facts, node);
   }
   if (facts.limited && gainsNothing(facts, node)) {
     return refuse(
@@ -214,12 +220,26 @@ export function decideRenewal(facts: RenewalCase): IssuanceDecision {
   return { kind: "issue", role: node.role, nodeId: node.id };
 }
 
-/** A rotation asks for the next certificate whenever it likes. */
+/**
+ * A rotation, and a change of the role, ask for the next certificate whenever
+ * they like: that is no loop, because what is issued then is no other any more.
+ */
 export function isTooSoon(facts: RenewalCase, node: NodeRecord): boolean {
   const { pending, current } = node.certificates;
   const newest = pending ?? current;
   if (newest && newest.issuerKeyId !== facts.issuerKeyId) return false;
+  if (newest && newest.role !== node.role) return false;
   return sinceIssue(facts, node) < issueInterval(facts);
+}
+
+/** Whoever asks too soon is told when it is time. */
+export function tooSoon(
+  facts: RenewalCase,
+  node: NodeRecord,
+): IssuanceDecision {
+  const waitMs = issueInterval(facts) - sinceIssue(facts, node);
+  const why = "the node got a certificate a moment ago";
+  return { ...refuse("too-busy", why), waitMs };
 }
 
 /**
@@ -270,6 +290,6 @@ function storedFor(
   return fresh && same ? known : undefined;
 }
 
-function refuse(code: Refusal, why: string): IssuanceDecision {
-  return { kind: "refuse", code, why };
+function refuse(code: Refusal, why: string) {
+  return { kind: "refuse", code, why } as const;
 }

@@ -61,7 +61,7 @@ import type {
 
 /** How a node's renewal is doing. */
 export interface RenewalStatus {
-  /** A step of docs/trust.md, such as `idle` or `requested`. */
+  /** A step of docs/trust.md, such as `idle` or `requested`; or `waits`. */
   readonly state: string;
   readonly dueAt?: string;
   /** Failures in a row. */

@@ -85,6 +85,8 @@ export interface NodeRecord {
   readonly trusts?: string;
   /** Of a manager: the last time that its clock was trusted, noted now and then. */
   readonly trustedTime?: number;
+  /** An operator wants it to have another certificate, once. */
+  readonly renewalWanted?: true;
   /** When it came back with a certificate that had ended; the newest last. */
   readonly recoveries?: readonly number[];
 }
@@ -129,9 +131,12 @@ export interface Superseded {
   readonly fingerprint?: string;
 }
 
-/** Takes a newly issued certificate into a record, replacing an unused one. */
+/**
+ * Takes a newly issued certificate into a record, replacing an unused one. What
+ * an operator wanted is fulfilled with it.
+ */
 export function withPending(
-  node: NodeRecord,
+  { renewalWanted: _, ...node }: NodeRecord,
   issued: CertificateRecord,
 ): NodeRecord {
   return {

@@ -19,6 +19,7 @@ import {
   isTooSoon,
   type Refusal,
   type RenewalCase,
+  tooSoon,
 } from "./issuance.ts";
 import { deniedId } from "./denylist.ts";
 import type { CertificateRecord, NodeRecord } from "./node.ts";
@@ -73,9 +74,7 @@ export function decideRecovery(facts: RecoveryCase): RecoveryDecision {
   if (why !== undefined && applicant?.verdict !== "accepted") {
     return { kind: "wait", reason: reasonOf(peer, { node, known }), why };
   }
-  return isTooSoon(facts, node)
-    ? refuse("too-busy", "the node got a certificate a moment ago")
-    : renewal;
+  return isTooSoon(facts, node) ? tooSoon(facts, node) : renewal;
 }
 
 /** How often a node came back in the time in which it is counted. */

@@ -32,14 +32,23 @@ const HINTS: Readonly<Partial<Record<Refusal, string>>> = {
 
 /** The error for a request that nothing is issued for. */
 export function refusal(
-  decision: { readonly code: Refusal; readonly why: string },
+  decision: {
+    readonly code: Refusal;
+    readonly why: string;
+    readonly waitMs?: number;
+  },
 ): SwarmdError {
   const verdict = VERDICTS[decision.code] ?? "stop";
   const hint = HINTS[decision.code];
+  const { waitMs } = decision;
   return new SwarmdError(
     decision.code,
     `Cannot issue a certificate: ${decision.why}`,
-    { verdict, ...(hint !== undefined && { hint }) },
+    {
+      verdict,
+      ...(hint !== undefined && { hint }),
+      ...(waitMs !== undefined && { data: { waitMs } }),
+    },
   );
 }
 

@@ -71,7 +71,8 @@ async function changeNode(
   );
   // The certificate follows; what it may do counts already.
   if (change === "manager" || change === "worker") {
-    sessions.push(nodeId, "node.renew-now", { reason: `it is a ${role} now` });
+    const reason = `it is a ${role} now`;
+    sessions.push(nodeId, "node.renew-now", { reason, changed: true });
   }
   return { id: nodeId, role, admission };
 }
@@ -95,9 +96,21 @@ async function renew(
     const reason = "an operator asks";
     if (nodeId === own) await renewSelf(); // it has no session with itself
     else if (!sessions.of(nodeId)) continue;
-    else sessions.push(nodeId, "node.renew-now", { reason });
+    else {
+      await wantRenewal(store, nodeId);
+      sessions.push(nodeId, "node.renew-now", { reason });
+    }
     asked.push(nodeId);
   }
   const known = new Set(asked);
   return { asked, absent: nodes.filter((id) => !known.has(id)) };
+}
+
+/** The limit is for nodes that ask by themselves, and not for an operator. */
+async function wantRenewal(store: Store, nodeId: string): Promise<void> {
+  await store.update((tx) => {
+    const node = tx.get("node", nodeId);
+    if (!node || node.renewalWanted) return;
+    tx.put("node", nodeId, { ...node, renewalWanted: true });
+  });
 }

@@ -215,7 +215,7 @@ export class RotationAsker {
     }
     if (need.renew !== undefined) {
       const reason = "the root of the cluster changes";
-      sessions.push(nodeId, "node.renew-now", { reason });
+      sessions.push(nodeId, "node.renew-now", { reason, changed: true });
     }
   }
 

@@ -207,7 +207,11 @@ export const rehearsedParams = z.object({
 });
 
 /** Tells a worker to renew now. */
-export const renewNowParams = z.object({ reason: text });
+export const renewNowParams = z.object({
+  reason: text,
+  /** Of another role, or under another root, than what it holds. */
+  changed: z.optional(z.boolean()),
+});
 
 /** How far a manager's audit log goes, signed; see cluster/audit_head.ts. */
 export const auditHead = z.object({

@@ -113,7 +113,7 @@ function statusOf({ worker, version }: WorkerApiParts): WorkerStatus {
       fingerprint256: certificate.fingerprint,
     },
     renewal: {
-      state: renewal.step,
+      state: renewal.waits && renewal.step === "idle" ? "waits" : renewal.step,
       dueAt: iso(renewal.dueAt),
       failures: renewal.failures,
       ...(renewal.lastFailure && {

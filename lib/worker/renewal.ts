@@ -93,8 +93,8 @@ export class Renewal {
    * The manager wants a renewal at once. It changes when the next one is due,
    * and no pause after a failure: no push makes a node ask in a tight loop.
    */
-  renewNow(): void {
-    this.#pace.hurry();
+  renewNow({ changed = false } = {}): void {
+    this.#pace.hurry({ changed });
     this.#wake.abort();
   }
 
@@ -172,12 +172,13 @@ export class Renewal {
   }
 
   #failed(error: unknown): void {
+    if (this.#pace.waits(error)) return;
     this.#pace.failed(error);
     this.#parts.troubled?.(error);
   }
 
-  #succeeded(held: HeldIdentity): void {
-    this.#pace.succeeded(held);
+  #succeeded(held: HeldIdentity, before: HeldIdentity): void {
+    this.#pace.succeeded(held, before);
     this.#parts.troubled?.(undefined);
   }
 
@@ -231,7 +232,7 @@ export class Renewal {
     if (rootDigest !== before.trust.newest) {
       event({ event: "root-changed", node: held.nodeId, rootDigest });
     }
-    this.#succeeded(held);
+    this.#succeeded(held, before);
   }
 
   /** A bundle that is not good is told, and nothing else changes. */
@@ -295,7 +296,7 @@ export class Renewal {
     const facts = issuedFacts(held.certificate);
     logger.info("Certificate renewed", { serial: facts.serial });
     this.#parts.event({ event: "renewed", ...facts });
-    this.#succeeded(held);
+    this.#succeeded(held, before);
   }
 
   /** An answer that fails its check burns its key. */

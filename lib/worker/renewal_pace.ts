@@ -1,5 +1,5 @@
 import { backoffDelay } from "../base/backoff.ts";
-import { describeError } from "../base/errors.ts";
+import { describeError, SwarmdError } from "../base/errors.ts";
 import { MINUTE, SECOND } from "../base/time.ts";
 import { renewalBackoffBound, renewalFloor } from "../cluster/expiry.ts";
 import type { HeldIdentity } from "./held_identity.ts";
@@ -10,10 +10,15 @@ const MAX_IN_A_ROW = 4;
 /** And that between them, in milliseconds. */
 const MIN_PAUSE = SECOND;
 
+/** Longest time that a manager may have a node wait, in milliseconds. */
+const MAX_WAIT = MINUTE;
+
 /** When renewals come, for `status`. */
 export interface PaceView {
   /** Wall clock, in milliseconds. */
   readonly dueAt: number;
+  /** The manager said when it is to ask again. */
+  readonly waits: boolean;
   readonly failures: number;
   readonly lastFailure:
     | { readonly at: number; readonly error: string }
@@ -39,6 +44,11 @@ export class RenewalPace {
   #warnedAt = -Infinity;
   /** When the last renewals succeeded, monotonic, oldest first. */
   #successes: readonly number[] = [];
+  /** Where it only rests: no try before, monotonic, for whatever reason. */
+  #restsFrom = -Infinity;
+  #waits = false;
+  /** Whether a manager's word is taken that something else is issued now. */
+  #believes = true;
 
   constructor(parts: PaceParts, dueAt: number) {
     this.#parts = parts;
@@ -48,6 +58,7 @@ export class RenewalPace {
   get view(): PaceView {
     return {
       dueAt: Math.max(this.#dueAt, this.#parts.clock.now() + this.pauseMs),
+      waits: this.#waits,
       failures: this.#failures,
       lastFailure: this.#lastFailure,
     };
@@ -73,10 +84,18 @@ export class RenewalPace {
     return this.#notBefore - this.#parts.clock.monotonic();
   }
 
-  /** One is wanted at once. No pause after a failure is shorter for it. */
-  hurry(): void {
+  /**
+   * One is wanted at once. No pause after a failure is shorter for it. A rest
+   * is, where something else is to be issued than what is held: and if that was
+   * not true, it is not believed again before something else was issued.
+   */
+  hurry({ changed }: { readonly changed: boolean }): void {
     this.#pushes++;
     this.#dueAt = Math.min(this.#dueAt, this.#parts.clock.now());
+    const rests = this.#failures === 0 && this.#notBefore > this.#restsFrom;
+    if (!changed || !rests || !this.#believes) return;
+    this.#believes = false;
+    this.#notBefore = this.#restsFrom;
   }
 
   /** The next one was drawn; a push since then counts more. */
@@ -84,10 +103,35 @@ export class RenewalPace {
     if (pushes === this.#pushes) this.#dueAt = dueAt;
   }
 
+  /**
+   * A manager that says when it is time is believed once in a row: whoever
+   * waited that long and is still refused has a problem.
+   *
+   * @returns whether the cause is that, and no failure
+   */
+  waits(cause: unknown): boolean {
+    if (this.#waits || this.#failures > 0) return false;
+    const waitMs = waitOf(cause);
+    if (waitMs === undefined) return false;
+    const { logger } = this.#parts;
+    this.#waits = true;
+    this.#rest(waitMs);
+    const error = describeError(cause);
+    logger.info("Certificate not renewed yet", { error, waitMs });
+    return true;
+  }
+
+  #rest(forMs: number): void {
+    const now = this.#parts.clock.monotonic();
+    this.#restsFrom = now + MIN_PAUSE;
+    this.#notBefore = now + Math.max(MIN_PAUSE, forMs);
+  }
+
   /** The next try comes after a pause. */
   failed(cause: unknown): void {
     const { clock, random, logger, held } = this.#parts;
     const error = describeError(cause);
+    this.#waits = false;
     this.#failures++;
     this.#lastFailure = { at: clock.now(), error };
     const text = clock.now() < held().certificate.notAfter
@@ -101,18 +145,25 @@ export class RenewalPace {
 
   /**
    * Whatever an authority answers, no node renews in a tight loop (W6): the
-   * next one waits, and after a few in a row, as rotations ask for, each waits
-   * for its share of that time.
+   * next one waits, and after a few in a row each waits for its share of that
+   * time. One that brought another role or authority is none of a loop: who
+   * changes them several times in a minute has the node follow.
    */
-  succeeded({ issuedAt, certificate: { notAfter } }: HeldIdentity): void {
+  succeeded(held: HeldIdentity, before: HeldIdentity): void {
     this.#failures = 0;
     this.#lastFailure = undefined;
+    this.#waits = false;
+    if (isOther(held, before)) {
+      this.#believes = true;
+      return this.#rest(MIN_PAUSE);
+    }
     const now = this.#parts.clock.monotonic();
     this.#successes = [...this.#successes, now].slice(-MAX_IN_A_ROW);
     const [oldest = now] = this.#successes;
+    const { issuedAt, certificate: { notAfter } } = held;
     const floorMs = renewalFloor({ issuedAt, notAfter });
     const full = this.#successes.length === MAX_IN_A_ROW;
-    this.#notBefore = full ? Math.max(now, oldest + floorMs) : now + MIN_PAUSE;
+    this.#rest(full ? oldest + floorMs - now : MIN_PAUSE);
   }
 
   /**
@@ -134,4 +185,20 @@ export class RenewalPace {
     this.#warnedAt = now;
     return "warn";
   }
+}
+
+function isOther(a: HeldIdentity, b: HeldIdentity): boolean {
+  return a.role !== b.role ||
+    a.certificate.authorityKeyId !== b.certificate.authorityKeyId;
+}
+
+/** How long a refusal says that the next try has to wait, in milliseconds. */
+function waitOf(cause: unknown): number | undefined {
+  if (!(cause instanceof SwarmdError) || cause.code !== "too-busy") {
+    return undefined;
+  }
+  const { waitMs } = cause.data;
+  return typeof waitMs === "number" && waitMs > 0 && waitMs <= MAX_WAIT
+    ? waitMs
+    : undefined;
 }

@@ -255,8 +255,10 @@ export class Worker {
     if (!isPush(method)) return;
     const params = parseAs(PUSHES[method].params, { value: raw, what: method });
     if (method === "drill.number") this.#drill.read(params);
-    else if (method === "node.renew-now") this.#renewal.renewNow();
-    else if (method === "ca.bundle" && "roots" in params) {
+    else if (method === "node.renew-now" && "reason" in params) {
+      const changed = "changed" in params && params.changed === true;
+      this.#renewal.renewNow({ changed });
+    } else if (method === "ca.bundle" && "roots" in params) {
       this.#renewal.adopt(this.#adoption(params));
     } else if (method === "node.rehearse-now" && "rehearsal" in params) {
       this.#background(this.#rehearse(params.rehearsal));

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { DAY, HOUR, MINUTE, SECOND } from "../../lib/base/time.ts";
 import {
@@ -8,7 +8,11 @@ import {
   type JoinDecision,
   type RenewalCase,
 } from "../../lib/cluster/issuance.ts";
-import type { CertificateRecord, NodeRecord } from "../../lib/cluster/node.ts";
+import {
+  type CertificateRecord,
+  type NodeRecord,
+  withPending,
+} from "../../lib/cluster/node.ts";
 import type { RedemptionRecord } from "../../lib/cluster/redemption.ts";
 import {
   certificate,
@@ -280,6 +284,33 @@ Deno.test("decideRenewal() signs for a peer at intervals: a thousandth of the li
 Deno.test("decideRenewal() signs at once for a node whose certificate is of another authority", () => {
   const asked = { now: NOW, limited: true, issuerKeyId: "the next" };
   assertEquals(renewal(asked), `issue worker ${NODE_ID}`);
+});
+
+Deno.test("decideRenewal() signs at once for another role, or where an operator asks, and tells others when", () => {
+  const asked = { now: NOW + 2_000, limited: true };
+  const promoted = node({ role: "manager" });
+  const manager = `issue manager ${NODE_ID}`;
+  assertEquals(renewal({ ...asked, node: promoted }), manager);
+  // It does not use what it got, and asks in a loop.
+  const looping = withPending(
+    promoted,
+    certificate("next", { role: "manager" }),
+  );
+  assertEquals(renewal({ ...asked, node: looping }), "too-busy");
+  const wanted = node({ renewalWanted: true });
+  assertEquals(renewal({ ...asked, node: wanted }), `issue worker ${NODE_ID}`);
+  const once = withPending(wanted, certificate("next"));
+  assertEquals(renewal({ ...asked, node: once }), "too-busy");
+  const decision = decideRenewal({
+    ...asked,
+    cluster: cluster(),
+    node: node(),
+    spki: "another",
+    issuerKeyId: ISSUER,
+    issuerEnds: NOW + 900 * DAY,
+  });
+  assert(decision.kind === "refuse");
+  assertEquals(decision.waitMs, MINUTE - 2_000);
 });
 
 Deno.test("decideRenewal() does not renew into a leaf that gains nothing", () => {

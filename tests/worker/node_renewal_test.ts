@@ -40,3 +40,25 @@ Deno.test("W7: another life of certificates counts for the next issue, and node 
   }
   assertEquals(running.manager.desk.refusals, 0);
 });
+
+Deno.test("a node that joined a moment ago follows its role, and renews for an operator, at once", async () => {
+  await using fleet = await Fleet.open();
+  const { house, running } = fleet;
+  const { worker, id } = await fleet.join(fleet.device("new"));
+  await fleet.pass(2 * SECOND);
+  const serials = new Set([worker.held.certificate.serial]);
+  const renewed = async (path: string, body: unknown) => {
+    await operate(running, path, body);
+    await fleet.pass(2 * SECOND);
+    serials.add(worker.held.certificate.serial);
+    assertEquals(worker.renewal.failures, 0);
+    assertEquals(house.node(id).renewalWanted, undefined);
+  };
+  await renewed("nodes/promote", { id });
+  assertEquals(worker.held.role, "manager");
+  await renewed("nodes/demote", { id });
+  assertEquals(worker.held.role, "worker");
+  await renewed("nodes/renew", { ids: [], all: true });
+  await renewed("nodes/renew", { ids: [id], all: false });
+  assertEquals(serials.size, 5);
+});

@@ -10,6 +10,8 @@ import type { LeafProfile } from "../../lib/pki/profile.ts";
 import { forging, pauses, RenewalRig } from "./renewal_rig.ts";
 import { wholeSeconds } from "./scripted.ts";
 
+const ROLES = ["manager", "worker", "manager", "worker", "manager"] as const;
+
 Deno.test("Renewal is not made to loop by answers whose window has passed", async () => {
   const hostile: readonly [string, (now: number) => Partial<LeafProfile>][] = [
     ["ended", (now) => ({ notAfter: now - 1_000 })],
@@ -57,6 +59,65 @@ Deno.test("Renewal is not made to loop by pushes, whatever is answered", async (
     const most = what === "good" ? 5 : 10;
     assert(rig.asked.length <= most, `${what}: ${rig.asked.length}`);
     assertGreaterOrEqual(Math.min(...pauses(rig)), 500, what);
+  }
+});
+
+/** Renews until it rests, as pushes without a change have it. */
+async function untilItRests(rig: RenewalRig): Promise<void> {
+  for (let i = 0; i < 100; i++) {
+    rig.renewal.renewNow();
+    await rig.pass(100);
+  }
+  assertEquals(rig.renewed, 4);
+}
+
+Deno.test("Renewal follows a change of the role while it rests, and each one after it", async () => {
+  await using rig = await RenewalRig.start();
+  await untilItRests(rig);
+  for (const [i, role] of ROLES.entries()) {
+    await rig.house.change(rig.held.nodeId, { role });
+    rig.renewal.renewNow({ changed: true });
+    await rig.pass(1_000);
+    assertEquals([rig.renewed, rig.held.role], [5 + i, role]);
+  }
+});
+
+Deno.test("Renewal believes once that something else is issued where that is not so", async () => {
+  await using rig = await RenewalRig.start();
+  await untilItRests(rig);
+  for (let i = 0; i < 300; i++) {
+    rig.renewal.renewNow({ changed: true });
+    await rig.pass(100);
+  }
+  assertEquals(rig.renewed, 5);
+  assertGreaterOrEqual(Math.min(...pauses(rig)), 500);
+});
+
+Deno.test("Renewal that is refused until a time waits for it, and has not failed", async () => {
+  await using rig = await RenewalRig.start();
+  const data = { waitMs: 20_000 };
+  const refusal = new SwarmdError("too-busy", "a moment ago", { data });
+  rig.answer = () => Promise.reject(refusal);
+  rig.renewal.renewNow();
+  await rig.pass(19_000);
+  const { waits, failures, lastFailure } = rig.renewal.view;
+  assertEquals([waits, failures, lastFailure], [true, 0, undefined]);
+  assertEquals(rig.asked.length, 1);
+  // Who waited that long, and is refused again, has a problem.
+  await rig.pass(1_000);
+  assertEquals(rig.asked.length, 2);
+  assertEquals(rig.renewal.view.failures, 1);
+  assertFalse(rig.renewal.view.waits);
+});
+
+Deno.test("Renewal takes no wait that would hold it up for longer than a minute", async () => {
+  for (const waitMs of [-1, 0, 60_001, "1", undefined]) {
+    await using rig = await RenewalRig.start();
+    const refusal = new SwarmdError("too-busy", "x", { data: { waitMs } });
+    rig.answer = () => Promise.reject(refusal);
+    rig.renewal.renewNow();
+    await rig.pass(100);
+    assertEquals(rig.renewal.view.failures, 1, `${waitMs}`);
   }
 });
 
