@@ -61,7 +61,7 @@ const nodeRenew = command({
   path: "node renew",
   summary: "have nodes renew their certificates now",
   description: [
-    "Nodes that are not connected are named; they renew by themselves when their time comes. All of a fleet are asked in small batches. The manager that is asked renews by itself; --all leaves it out.",
+    "Nodes that are not connected are named; they renew by themselves when their time comes. So are those that are suspended, or in conflict, with the reason: nothing is issued to them. Where none of the nodes could be asked, it fails. All of a fleet are asked in small batches. The manager that is asked renews by itself; --all leaves it out.",
   ],
   options: { all: flag("Every node that is connected"), ...OPERATOR },
   arguments: {

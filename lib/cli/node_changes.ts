@@ -46,13 +46,14 @@ export async function nodeRenew(
   },
 ): Promise<number> {
   const client = localClient(options.stateDir, options.host);
-  const { asked, absent } = await client
+  const { asked, absent, refused = [] } = await client
     .post<Renewed>("/v1/nodes/renew", { ids, all });
   const lines = [
     ...asked.map((id) => `${id} renews`),
     ...absent.map((id) => `${id} is not connected: it renews by itself`),
+    ...refused.map(({ id, why }) => `${id} does not renew: ${why}`),
   ];
-  return await tell(options, { asked, absent }, ...lines);
+  return await tell(options, { asked, absent, refused }, ...lines);
 }
 
 /** `leave` */
@@ -67,6 +68,8 @@ type Changed = Pick<NodeSummary, "id">;
 interface Renewed {
   readonly asked: readonly string[];
   readonly absent: readonly string[];
+  /** Absent: of a manager of before. */
+  readonly refused?: readonly { readonly id: string; readonly why: string }[];
 }
 
 async function tell(

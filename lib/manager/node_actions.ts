@@ -21,6 +21,20 @@ export interface NodeActionParts {
   renewSelf(): Promise<void>;
 }
 
+/** What came of asking nodes to renew, by their ids. */
+interface Renewed {
+  readonly asked: string[];
+  readonly absent: string[];
+  readonly refused: { readonly id: string; readonly why: string }[];
+}
+
+/** Why a node is not asked to renew. */
+const REFUSED: Readonly<Record<string, string>> = {
+  suspended: "it is suspended",
+  conflict: "two machines use its identity",
+  removed: "it was removed a moment ago",
+};
+
 const OPERATOR = "operator";
 const aNode = z.object({ id: z.string() });
 const removal = z.object({ id: z.string(), force: z.boolean() });
@@ -79,31 +93,58 @@ async function changeNode(
 
 /** In batches: a fleet that renews at the same moment helps nobody. */
 async function renew(
-  { store, clock, sessions, nodeId: own, renewSelf }: NodeActionParts,
+  parts: NodeActionParts,
   { ids, all }: z.infer<typeof someNodes>,
-) {
+): Promise<Renewed> {
+  const { store, clock, sessions } = parts;
   const nodes = all
     ? [...sessions].map(({ nodeId }) => nodeId)
     : store.view((view) => ids.map((id) => findNode(view, id).id));
   if (nodes.length === 0 && !all) {
     throw new SwarmdError("usage", "Cannot renew: no node is named");
   }
-  const asked: string[] = [];
+  const done: Renewed = { asked: [], absent: [], refused: [] };
   for (const [i, nodeId] of nodes.entries()) {
     if (i > 0 && i % RENEW_BATCH === 0) {
       await sleep(clock, RENEW_PAUSE, new AbortController().signal);
     }
-    const reason = "an operator asks";
-    if (nodeId === own) await renewSelf(); // it has no session with itself
-    else if (!sessions.of(nodeId)) continue;
-    else {
-      await wantRenewal(store, nodeId);
-      sessions.push(nodeId, "node.renew-now", { reason });
-    }
-    asked.push(nodeId);
+    await renewOne(parts, nodeId, done);
   }
-  const known = new Set(asked);
-  return { asked, absent: nodes.filter((id) => !known.has(id)) };
+  if (!all && done.asked.length === 0) throw noneAsked(done);
+  return done;
+}
+
+/** Only who hears it counts as asked: a queued wish may wait for minutes. */
+async function renewOne(
+  { store, sessions, nodeId: own, renewSelf }: NodeActionParts,
+  nodeId: string,
+  { asked, absent, refused }: Renewed,
+): Promise<void> {
+  const node = store.view((view) => view.get("node", nodeId));
+  const why = REFUSED[node?.admission ?? "removed"];
+  if (why !== undefined) refused.push({ id: nodeId, why });
+  else if (nodeId === own) {
+    await renewSelf(); // it has no session with itself
+    asked.push(nodeId);
+  } else if (sessions.of(nodeId)?.connection) {
+    await wantRenewal(store, nodeId);
+    const reason = "an operator asks";
+    sessions.push(nodeId, "node.renew-now", { reason });
+    asked.push(nodeId);
+  } else absent.push(nodeId);
+}
+
+function noneAsked({ absent, refused }: Renewed): SwarmdError {
+  const whys = [
+    ...refused.map(({ id, why }) => `node ${id}: ${why}`),
+    ...absent.map((id) => `node ${id}: it is not connected`),
+  ];
+  const text = `Cannot renew: nobody could be asked; ${whys.join("; ")}`;
+  return new SwarmdError("precondition", text, {
+    verdict: "stop",
+    hint: "Who is not connected renews by itself; see `swarmd node ls`",
+    data: { absent, refused },
+  });
 }
 
 /** The limit is for nodes that ask by themselves, and not for an operator. */

@@ -273,7 +273,7 @@ threat("manager-session", async () => {
   // It renews by itself: there is no session that could be asked.
   const id = String(cluster.ready["node"]);
   const renewed = await cluster.ask("node", "renew", id);
-  assertEquals(renewed, { asked: [id], absent: [] });
+  assertEquals(renewed, { asked: [id], absent: [], refused: [] });
   assert((await stage.pairOf("manager")).cert !== stolen.cert);
   assertEquals(await alarms(), "");
   assertEquals(codeOf(await stage.greet(stolen)), "replaced");

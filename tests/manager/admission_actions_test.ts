@@ -4,7 +4,8 @@ import { DAY, HOUR, MINUTE } from "../../lib/base/time.ts";
 import type { Applicant } from "../../lib/cluster/applicant.ts";
 import { deny } from "../../lib/cluster/denylist.ts";
 import { turn } from "../fakes/clock.ts";
-import { House, NOW } from "./house.ts";
+import { newSession } from "./caller.ts";
+import { House, NOW, type TestNode } from "./house.ts";
 import { Running } from "./running.ts";
 
 type Fields = Record<string, unknown>;
@@ -270,6 +271,39 @@ Deno.test("the manager that is asked stays one, however many there are", async (
   await house.change((await house.addSeenNode("manager")).id, { createdAt: 0 });
   await using running = await Running.start(house);
   assertEquals(running.manager.nodeId, id);
+});
+
+Deno.test("renew asks only who hears it and may renew, and says of the others why not", async () => {
+  await using operated = await Operated.start();
+  const { house, running } = operated;
+  const connected = async (node: TestNode) => {
+    const caller = running.connect(node.chain);
+    await caller.hello(newSession(house.newId()));
+    return caller;
+  };
+  const nodes = [
+    await house.addSeenNode(),
+    await house.addSeenNode(),
+    await house.addSeenNode(),
+  ] as const;
+  const [here, frozen, gone] = nodes;
+  const callers = [];
+  for (const node of nodes) callers.push(await connected(node));
+  await house.change(frozen.id, { admission: "suspended" });
+  callers[2]?.pipe.cut();
+  await turn();
+  const ids = nodes.map(({ id }) => id);
+  assertEquals(await operated.post("nodes/renew", { ids, all: false }), {
+    asked: [here.id],
+    absent: [gone.id],
+    refused: [{ id: frozen.id, why: "it is suspended" }],
+  });
+  const none = { ids: [frozen.id, gone.id], all: false };
+  const said = await operated.post("nodes/renew", none);
+  assertEquals([said["code"], said["message"]], [
+    "precondition",
+    `Cannot renew: nobody could be asked; node ${frozen.id}: it is suspended; node ${gone.id}: it is not connected`,
+  ]);
 });
 
 Deno.test("accept-newer lets in who shows a newer certificate, and lists all others who wait to recover", async () => {
