@@ -91,7 +91,7 @@ const leave = command({
   path: "leave",
   summary: "have the cluster remove the node on this machine",
   description: [
-    "Asks the worker that runs here to leave. It ends with exit code 0, and its files stay; `worker join` with a token makes it a new node.",
+    "Asks the worker that runs here to leave. It ends with exit code 0, and its files stay; `worker join` with a token makes it a new node. A manager does not leave.",
   ],
   options: OPERATOR,
   arguments: {},

@@ -1,4 +1,5 @@
 import { fromBase64 } from "../base/bytes.ts";
+import { SwarmdError } from "../base/errors.ts";
 import type { Clock } from "../base/time.ts";
 import type {
   CaSummary,
@@ -81,6 +82,7 @@ export class ManagerApi {
       ...clockActions(clockGuard),
       ...caActions({ ...parts, rotation }),
       ...(parts.autolock && autolockActions(parts.autolock)),
+      "/v1/leave": refuseToLeave,
     };
     this.#since = parts.clock.now();
   }
@@ -255,6 +257,18 @@ export class ManagerApi {
     const root = await this.#rootDigest();
     return { sessions, clock, heartbeatMs, nodeId, root };
   }
+}
+
+function refuseToLeave(): never {
+  throw new SwarmdError(
+    "precondition",
+    "Cannot leave: this node is a manager",
+    {
+      verdict: "stop",
+      hint:
+        "Its cluster ends with it: stop it, and delete its state directory; workers leave with `swarmd leave` on their own machines",
+    },
+  );
 }
 
 function iso(wallMs: number): string {

@@ -20,6 +20,10 @@ import type { Worker } from "./worker.ts";
 /** How long a manager may take to let a node go, in milliseconds. */
 const LEAVE_MS = 8_000;
 
+/** What is a manager's, beside all under `/v1/ca/`. */
+const MANAGERS_REGEXP =
+  /^\/v1\/(?:nodes|applicants|tokens|cluster|denylist|audit|clock|autolock|unlock)(?:\/|$)/;
+
 /** What the operator's API looks at. */
 export interface WorkerApiParts {
   readonly worker: Worker;
@@ -32,7 +36,11 @@ export async function answerOperator(
   request: LocalRequest,
   parts: WorkerApiParts,
 ): Promise<LocalAnswer> {
-  return await answerLocally(request, (path) => route(path, parts), {
+  // Whatever is to be done on a manager gets the same answer as a question.
+  const asked = isManagers(request.path)
+    ? { ...request, method: "GET" }
+    : request;
+  return await answerLocally(asked, (path) => route(path, parts), {
     "/v1/leave": () => leave(parts),
   });
 }
@@ -49,11 +57,14 @@ export async function answerWhileJoining(
       { verdict: "stop", hint: "See how far it is with `swarmd status`" },
     );
   };
-  return await answerLocally(
-    request,
-    (path) => path === "/v1/status" ? status : refuse(),
-    { "/v1/leave": refuse },
-  );
+  const isStatus = request.path === "/v1/status";
+  const asked = isStatus ? request : { ...request, method: "GET" };
+  return await answerLocally(asked, () => isStatus ? status : refuse());
+}
+
+/** Whether only a manager can answer. */
+function isManagers(path: string): boolean {
+  return /^\/v1\/ca\//.test(path) || MANAGERS_REGEXP.test(path);
 }
 
 async function leave({ worker, clock }: WorkerApiParts) {
@@ -72,9 +83,7 @@ async function leave({ worker, clock }: WorkerApiParts) {
 function route(path: string, parts: WorkerApiParts): unknown {
   if (path === "/v1/status") return statusOf(parts);
   if (path === "/v1/ca") return caOf(parts);
-  if (!/^\/v1\/(?:nodes|tokens|denylist|audit|cluster)(?:\/|$)/.test(path)) {
-    return undefined;
-  }
+  if (!isManagers(path)) return undefined;
   throw new SwarmdError("role", "Cannot answer that: this node is a worker", {
     verdict: "stop",
     hint: "Ask on a manager, or name its directory with --state-dir",

@@ -273,6 +273,14 @@ Deno.test("the manager that is asked stays one, however many there are", async (
   assertEquals(running.manager.nodeId, id);
 });
 
+Deno.test("a manager that is to leave says that it is one", async () => {
+  await using operated = await Operated.start();
+  const { code, message, hint } = await operated.post("leave", {});
+  assertEquals(code, "precondition");
+  assertEquals(message, "Cannot leave: this node is a manager");
+  assertMatch(String(hint), /`swarmd leave` on their own machines/);
+});
+
 Deno.test("renew asks only who hears it and may renew, and says of the others why not", async () => {
   await using operated = await Operated.start();
   const { house, running } = operated;

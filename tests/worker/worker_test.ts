@@ -6,7 +6,11 @@ import {
 } from "@std/assert";
 import { SwarmdError } from "../../lib/base/errors.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "../../lib/base/time.ts";
-import { answerOperator } from "../../lib/worker/local_api.ts";
+import type { JoiningStatus } from "../../lib/cluster/local_api.ts";
+import {
+  answerOperator,
+  answerWhileJoining,
+} from "../../lib/worker/local_api.ts";
 import { WorkerState } from "../../lib/worker/state.ts";
 import { turn } from "../fakes/clock.ts";
 import { CALM } from "../manager/house.ts";
@@ -254,14 +258,42 @@ Deno.test("Worker remembers where its managers are, and where it was last", asyn
   assertEquals(state.of(id), worker.membership);
 });
 
+/** Of the table in docs/protocol.md, one of each command. */
+const MANAGERS_PATHS = [
+  ...["ca/status", "ca/rotate", "ca/rehearse", "ca/cut-off", "ca/abort"],
+  ...["ca/finish", "nodes", "nodes/abc", "nodes/promote", "nodes/renew"],
+  ...["applicants", "tokens/create", "cluster", "cluster/update", "denylist"],
+  ...["audit", "audit/page", "clock/accept", "autolock/key", "unlock"],
+];
+
+Deno.test("answerWhileJoining() says that there is no node yet, whatever is asked", async () => {
+  const status: JoiningStatus = {
+    role: "worker",
+    state: "joining",
+    since: "",
+    version: "1",
+    managers: [],
+  };
+  for (const path of [...MANAGERS_PATHS, "leave", "ca"]) {
+    for (const method of ["GET", "POST"]) {
+      const request = { method, path: `/v1/${path}` };
+      const answer = await answerWhileJoining(request, status);
+      const { error } = JSON.parse(answer.body);
+      assertEquals(error.code, "precondition", `${method} ${path}`);
+    }
+  }
+  const request = { method: "GET", path: "/v1/status" };
+  assertEquals((await answerWhileJoining(request, status)).status, 200);
+});
+
 Deno.test("Worker says of itself what an operator asks", async () => {
   await using fleet = await Fleet.open();
   const device = fleet.device("one");
   const { worker, id } = await fleet.join(device);
   await fleet.pass(6 * SECOND);
-  const ask = async (path: string) => {
+  const ask = async (path: string, method = "GET") => {
     const parts = { worker, clock: fleet.house.clock, version: "1" };
-    const answer = await answerOperator({ method: "GET", path }, parts);
+    const answer = await answerOperator({ method, path }, parts);
     return { status: answer.status, body: JSON.parse(answer.body) };
   };
   const { status, body } = await ask("/v1/status");
@@ -280,6 +312,14 @@ Deno.test("Worker says of itself what an operator asks", async () => {
   assertEquals(ca.body.rootDigest, body.trustRoot);
   assertEquals((await ask("/v1/nodes")).body.error.code, "role");
   assertEquals((await ask("/v1/tokens/worker")).body.error.code, "role");
+  for (const path of MANAGERS_PATHS) {
+    for (const method of ["GET", "POST"]) {
+      const { error } = (await ask(`/v1/${path}`, method)).body;
+      const said = [error.code, error.message];
+      const want = ["role", "Cannot answer that: this node is a worker"];
+      assertEquals(said, want, `${method} ${path}`);
+    }
+  }
   for (const path of ["/", "/v1", "/v1/status/x", "/v1/drill"]) {
     assertEquals((await ask(path)).status, 404, path);
   }
