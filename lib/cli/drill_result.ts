@@ -9,6 +9,8 @@ export interface WorkerTraffic {
   readonly read: DrillReading;
   readonly theirWritten: number;
   readonly theirRead?: DrillReading;
+  /** Whether the worker has said its last number; then all counts are final. */
+  readonly ended: boolean;
 }
 
 /** What a manager of a drill cluster tells. */
@@ -117,13 +119,21 @@ function rowOf(worker: WorkerTraffic, facts: DrillFacts): DrillRow {
     renewals: facts.renewals.get(node) ?? 0,
     sent: written + theirWritten,
     received: both((reading) => reading.received),
-    lost: both((reading) => reading.lost),
+    lost: missing(theirWritten, read) + missing(written, theirRead),
     duplicated: both((reading) => reading.duplicated),
     reordered: both((reading) => reading.reordered),
     longestGapMs: Math.round(gap),
     interruptions: facts.interruptions.get(node) ?? 0,
   };
 }
+
+/** A reader finds gaps, but not that the end never came. */
+function missing(written: number, read?: DrillReading): number {
+  const { received, duplicated, lost } = read ?? NOTHING_READ;
+  return Math.max(lost, written - (received - duplicated));
+}
+
+const NOTHING_READ = { received: 0, duplicated: 0, lost: 0 };
 
 function numbersProblems(
   facts: DrillFacts,
@@ -135,6 +145,10 @@ function numbersProblems(
     problems.push(
       `${traffic.workers.length} of ${workers} workers had traffic`,
     );
+  }
+  const unended = traffic.workers.filter(({ ended }) => !ended).length;
+  if (unended > 0) {
+    problems.push(`the last number of ${unended} workers never arrived`);
   }
   for (const what of ["lost", "duplicated", "reordered"] as const) {
     if (messages[what] > 0) problems.push(`${messages[what]} messages ${what}`);

@@ -4,7 +4,7 @@ import { SECOND, sleep } from "../base/time.ts";
 import { FaultProxy } from "../net/fault_proxy.ts";
 import { systemClock } from "../net/system.ts";
 import { parseEndpoint } from "../rpc/endpoint.ts";
-import { localClient } from "./client.ts";
+import { type LocalClient, localClient } from "./client.ts";
 import { type DrillEvent, DrillProcess } from "./drill_process.ts";
 import {
   drillLines,
@@ -22,6 +22,11 @@ const MIN_LIFE_MS = 10 * SECOND;
 const FAULTS_PER_SECOND = 4;
 /** Seconds between lines of progress where there is no terminal. */
 const PLAIN_EVERY = 10;
+/** For the last numbers to arrive, in milliseconds. */
+const DRAIN_MS = 5 * SECOND;
+/** Connections that were broken last come back first. */
+const DRAIN_AFTER_FAULTS_MS = 20 * SECOND;
+const POLL_MS = 100;
 /** Time for a process to say what is waited for, in milliseconds. */
 const START_MS = 20 * SECOND;
 
@@ -232,25 +237,25 @@ class Drill {
     );
   }
 
-  /** What was written is read, or counts as lost: waits for the last of it. */
+  /** Ends the writing and waits for the last of it; what is missing then is lost. */
   async #settled(signal: AbortSignal): Promise<ManagerTraffic> {
-    const before = await this.#traffic();
-    for (let tries = 0; tries < 100; tries++) {
-      const now = await this.#traffic();
-      const behind = before.workers.some(({ node, written }) =>
-        (now.workers.find((w) => w.node === node)?.theirRead?.received ?? 0) <
-          written
-      );
-      if (!behind) return now;
-      await sleep(systemClock, 200, signal);
+    await this.#manager.post("/v1/drill/end", {});
+    const patience = this.#proxy ? DRAIN_AFTER_FAULTS_MS : DRAIN_MS;
+    const end = systemClock.monotonic() + patience;
+    for (;;) {
+      const traffic = await this.#traffic();
+      const late = systemClock.monotonic() >= end;
+      if (late || traffic.workers.every(({ ended }) => ended)) return traffic;
+      await sleep(systemClock, POLL_MS, signal);
     }
-    this.#problems.push("the last messages never arrived");
-    return await this.#traffic();
   }
 
   async #traffic(): Promise<ManagerTraffic> {
-    const client = localClient(`${this.#folder}/manager`, this.#options.host);
-    return await client.get<ManagerTraffic>("/v1/drill");
+    return await this.#manager.get<ManagerTraffic>("/v1/drill");
+  }
+
+  get #manager(): LocalClient {
+    return localClient(`${this.#folder}/manager`, this.#options.host);
   }
 
   async #within<T>(

@@ -50,6 +50,7 @@ import type {
 //   POST /v1/audit/next       { after }: the same, as soon as there are any
 //   POST /v1/ca/rehearse      as rotate: RehearsalSummary
 //   POST /v1/ca/cut-off       { cutAll }: CutSummary
+//   POST /v1/drill/end        {}: counts are final where `ended` says so
 //   POST /v1/leave            {}; on a worker
 //   POST /v1/unlock           { unlockKey }; on a locked manager
 //   POST /v1/autolock/offer   {}: a new unlock key, which does not count yet

@@ -19,6 +19,8 @@ export interface DrillReport {
   readonly theirWritten: number;
   /** What the worker last said to have read of this manager's numbers. */
   readonly theirRead: DrillReading | undefined;
+  /** Whether the worker has written its last number, and the counts are final. */
+  readonly ended: boolean;
 }
 
 interface Line {
@@ -27,6 +29,9 @@ interface Line {
   written: number;
   theirWritten: number;
   theirRead: DrillReading | undefined;
+  /** Whether the last number was written to it. */
+  toldEnd: boolean;
+  ended: boolean;
 }
 
 /**
@@ -37,6 +42,7 @@ export class DrillDesk {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #lines = new Map<string, Line>();
+  #ending = false;
 
   constructor(parts: { readonly clock: Clock; readonly random: Random }) {
     this.#clock = parts.clock;
@@ -48,9 +54,18 @@ export class DrillDesk {
     line.reader.read(params, this.#clock.monotonic());
     line.theirWritten = Math.max(line.theirWritten, params.number);
     line.theirRead = params.read;
+    if (params.last) line.ended = true;
   }
 
-  /** Writes the next number into every session, each period. */
+  /**
+   * Each worker is written one more number, marked as the last, and answers it
+   * with its own last one: what did not come by then never will.
+   */
+  end(): void {
+    this.#ending = true;
+  }
+
+  /** Writes the next number into every session, each period, until the end. */
   async run(
     sessions: Iterable<NodeSession>,
     signal: AbortSignal,
@@ -70,14 +85,19 @@ export class DrillDesk {
       read: line.reader.reading,
       theirWritten: line.theirWritten,
       theirRead: line.theirRead,
+      ended: line.ended,
     }));
   }
 
   #write(session: NodeSession): void {
     const line = this.#line(session.nodeId);
-    line.written++;
-    const { stream, written: number } = line;
-    session.push("drill.number", { stream, number, read: line.reader.reading });
+    if (line.toldEnd) return;
+    line.toldEnd = this.#ending;
+    const { stream, reader: { reading: read } } = line;
+    session.push("drill.number", {
+      ...{ stream, number: ++line.written, read },
+      ...(line.toldEnd && { last: true }),
+    });
   }
 
   #line(nodeId: string): Line {
@@ -89,6 +109,8 @@ export class DrillDesk {
       written: 0,
       theirWritten: 0,
       theirRead: undefined,
+      toldEnd: false,
+      ended: false,
     };
     this.#lines.set(nodeId, line);
     return line;

@@ -83,6 +83,7 @@ export class ManagerApi {
       ...caActions({ ...parts, rotation }),
       ...(parts.autolock && autolockActions(parts.autolock)),
       "/v1/leave": refuseToLeave,
+      "/v1/drill/end": () => parts.manager.drill.end(),
     };
     this.#since = parts.clock.now();
   }

@@ -231,6 +231,8 @@ export const drillParams = z.object({
   /** Random per process: who counts. */
   stream: id,
   number: count,
+  /** Whether its writer has ended, and this is its highest number. */
+  last: z.optional(z.boolean()),
   read: z.object({
     received: count,
     lost: count,

@@ -16,6 +16,9 @@ export class DrillApp {
   /** Resolved when the manager writes: this is a drill cluster. */
   readonly #started = Promise.withResolvers<void>();
   #written = 0;
+  /** Whether the manager has written its last number. */
+  #ending = false;
+  #ended = false;
 
   constructor(parts: { readonly clock: Clock; readonly random: Random }) {
     this.#clock = parts.clock;
@@ -28,10 +31,14 @@ export class DrillApp {
       what: "drill.number",
     });
     this.#reader.read(written, this.#clock.monotonic());
+    if (written.last) this.#ending = true;
     this.#started.resolve();
   }
 
-  /** Writes each period while there is a session, once the manager has. */
+  /**
+   * Writes each period while there is a session, once the manager has. After
+   * the manager's last number comes one more, which says what was read in all.
+   */
   async run(
     session: () => WorkerSession | undefined,
     signal: AbortSignal,
@@ -43,13 +50,17 @@ export class DrillApp {
     for (;;) {
       await sleep(this.#clock, DRILL_PERIOD_MS, signal);
       const open = session();
-      if (open?.opened && open.roomy) this.#write(open);
+      if (!this.#ended && open?.opened && open.roomy) this.#write(open);
     }
   }
 
   #write(session: WorkerSession): void {
     const number = ++this.#written;
-    const read = this.#reader.reading;
-    session.notify("drill.number", { stream: this.#stream, number, read });
+    const { reading: read } = this.#reader;
+    this.#ended = this.#ending;
+    session.notify("drill.number", {
+      ...{ stream: this.#stream, number, read },
+      ...(this.#ended && { last: true }),
+    });
   }
 }

@@ -36,7 +36,7 @@ function workerTraffic(
   const read = { ...READ, ...change };
   const counts = { written: 600, theirWritten: 600, theirRead: READ };
   return {
-    workers: [{ node: "w", read, ...counts }],
+    workers: [{ node: "w", read, ...counts, ended: true }],
     refused: 0,
     issued: 18,
     ...more,
@@ -81,12 +81,37 @@ const CASES: readonly {
   },
   {
     what: "a message lost",
-    change: { traffic: workerTraffic({ lost: 1 }) },
+    change: { traffic: workerTraffic({ received: 599, lost: 1 }) },
     problems: ["1 messages lost"],
   },
   {
-    what: "a message twice",
+    what: "a last message that the manager never read",
+    change: { traffic: workerTraffic({ received: 599 }) },
+    problems: ["1 messages lost"],
+  },
+  {
+    what: "a last message that hides behind one that came twice",
     change: { traffic: workerTraffic({ duplicated: 1 }) },
+    problems: ["1 messages lost", "1 messages duplicated"],
+  },
+  {
+    what: "a worker that never said what it read",
+    change: {
+      traffic: workerTraffic({}, {
+        workers: [{
+          ...{ node: "w", read: READ, written: 3, theirWritten: 600 },
+          ended: false,
+        }],
+      }),
+    },
+    problems: [
+      "the last number of 1 workers never arrived",
+      "3 messages lost",
+    ],
+  },
+  {
+    what: "a message twice",
+    change: { traffic: workerTraffic({ received: 601, duplicated: 1 }) },
     problems: ["1 messages duplicated"],
   },
   {

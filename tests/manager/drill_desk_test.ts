@@ -33,9 +33,38 @@ Deno.test("DrillDesk writes 1, 2, 3 into every session, and reads what comes bac
   assertEquals(report?.written, 10);
   assertEquals([report?.read.received, report?.read.lost], [3, 1]);
   assertEquals([report?.theirWritten, report?.theirRead], [4, read]);
+  assertEquals(report?.ended, false);
   stop.abort(new Error("over"));
   await assertRejects(() => running, Error, "over");
   // What is left is an ack.
   await house.clock.advance(200);
   assertEquals(house.clock.pending, 0);
+});
+
+Deno.test("DrillDesk.end() writes one more number, marked, and the worker's own last one ends the counts", async () => {
+  const house = await House.open({ drill: true });
+  const node = await house.addNode();
+  const caller = house.connect(node.chain);
+  await caller.hello(newSession(house.newId()));
+  const stop = new AbortController();
+  const running = house.drill.run(house.desk.sessions, stop.signal);
+  await house.clock.advance(200);
+  house.drill.end();
+  await house.clock.advance(1_000);
+  const written = caller.pushes("drill.number");
+  assertEquals(written.map((p) => [p["number"], p["last"]]), [
+    ...[[1, undefined], [2, undefined], [3, true]],
+  ]);
+  const read = {
+    ...{ received: 3, lost: 0, duplicated: 0, reordered: 0 },
+    longestGapMs: 100,
+  };
+  const params = { stream: house.newId(), number: 1, read, last: true };
+  caller.send({ n: 1, method: "drill.number", params });
+  await turn();
+  const [report] = house.drill.reports;
+  assertEquals([report?.ended, report?.written], [true, 3]);
+  stop.abort(new Error("over"));
+  await assertRejects(() => running, Error, "over");
+  await house.clock.advance(200);
 });

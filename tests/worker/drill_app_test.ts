@@ -45,6 +45,32 @@ Deno.test("DrillApp writes once the manager has, and only while there is room", 
   assertEquals(clock.pending, 0);
 });
 
+Deno.test("DrillApp answers the manager's last number with its own, which tells all that was read", async () => {
+  const clock = new FakeClock(0, turn);
+  const app = new DrillApp({ clock, random: new SeededRandom(1) });
+  const written: Record<string, unknown>[] = [];
+  const notify = (_: string, params: unknown) =>
+    written.push(params as Record<string, unknown>);
+  const open = { opened: true, roomy: true, notify };
+  const stop = new AbortController();
+  const running = app.run(
+    () => open as unknown as WorkerSession,
+    stop.signal,
+  );
+  const stream = "s".repeat(25);
+  app.read({ stream, number: 1, read: READ });
+  await turn();
+  await clock.advance(100);
+  app.read({ stream, number: 2, read: READ, last: true });
+  await clock.advance(1_000);
+  assertEquals(written.map(({ number, last }) => [number, last]), [
+    ...[[1, undefined], [2, true]],
+  ]);
+  assertEquals((written[1]?.["read"] as typeof READ).received, 2);
+  stop.abort(new Error("over"));
+  await assertRejects(() => running, Error, "over");
+});
+
 Deno.test("DrillApp that never began ends too", async () => {
   const clock = new FakeClock(0, turn);
   const app = new DrillApp({ clock, random: new SeededRandom(1) });

@@ -24,7 +24,8 @@ async function drill(...more: readonly string[]): Promise<DrillResult> {
 
 /** What every drill must count, whatever happened to its connections. */
 function assertLossless(result: DrillResult): void {
-  const { sent, received: _, ...wrong } = result.messages;
+  const { sent, received, ...wrong } = result.messages;
+  assertEquals(received, sent);
   assertEquals(wrong, { lost: 0, duplicated: 0, reordered: 0 });
   assert(sent > WORKERS * 100, `${sent} messages`);
   assert(result.longestGapMs < MAX_GAP_MS, `${result.longestGapMs} ms`);
