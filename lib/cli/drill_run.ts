@@ -18,8 +18,10 @@ import type { DrillOptions } from "./options.ts";
 /** Renewals come at 50–80 % of a life, so about nine fit. */
 const LIVES_IN_A_DRILL = 6;
 const MIN_LIFE_MS = 10 * SECOND;
-/** Faults a second, of which seven in ten are cuts. */
+/** Faults a second, of which seven in ten are cuts ... */
 const FAULTS_PER_SECOND = 4;
+/** ... and more in a short drill, which is to have a hundred cuts, too. */
+const MIN_FAULTS = 200;
 /** Seconds between lines of progress where there is no terminal. */
 const PLAIN_EVERY = 10;
 /** For the last numbers to arrive, in milliseconds. */
@@ -205,15 +207,18 @@ class Drill {
   /** Lets messages flow, and faults happen, and tells how it goes. */
   async #rush(durationMs: number, signal: AbortSignal): Promise<void> {
     const end = systemClock.monotonic() + durationMs;
-    const stepMs = SECOND / FAULTS_PER_SECOND;
-    for (let step = 0;; step++) {
+    const stepMs = Math.min(
+      SECOND / FAULTS_PER_SECOND,
+      durationMs / MIN_FAULTS,
+    );
+    let told = 0;
+    for (;;) {
       const left = end - systemClock.monotonic();
       if (left <= 0) return;
       await sleep(systemClock, Math.min(stepMs, left), signal);
       this.#proxy?.fault();
-      if (step % FAULTS_PER_SECOND === 0) {
-        await this.#progress(left, step / FAULTS_PER_SECOND);
-      }
+      const passed = durationMs - left;
+      if (passed >= told * SECOND) await this.#progress(left, told++);
     }
   }
 

@@ -234,7 +234,7 @@ const drill = command({
     ),
     faults: option(
       integer("SEED", { min: 0, max: 2 ** 32 - 1 }),
-      "Cut, stall, delay and half-close connections, in an order that this number decides",
+      "Cut, stall, delay and half-close connections, in an order that this number decides; at least 100 cuts, so with fewer than 4 workers give them 30s and more",
       { defaultText: "no faults" },
     ),
     json: flag("Write the result as one JSON object to standard output"),

@@ -47,6 +47,10 @@ function faults(cuts: number): Partial<DrillFacts> {
   return { faults: { seed: 7, cuts, stalls: 20, delays: 20, halfCloses: 20 } };
 }
 
+function shortly(): Partial<DrillFacts> {
+  return { seconds: 15, renewals: new Map([["m", 1], ["w", 1]]) };
+}
+
 const CASES: readonly {
   readonly what: string;
   readonly change: Partial<DrillFacts>;
@@ -65,14 +69,14 @@ const CASES: readonly {
     problems: ["only 0 cuts, want 100"],
   },
   {
-    what: "half a minute with fifty cuts",
-    change: { ...faults(50), seconds: 30 },
+    what: "fifteen seconds with a hundred cuts",
+    change: { ...faults(100), ...shortly() },
     problems: [],
   },
   {
-    what: "half a minute with fewer",
-    change: { ...faults(49), seconds: 30 },
-    problems: ["only 49 cuts, want 50"],
+    what: "fifteen seconds with fewer",
+    change: { ...faults(42), ...shortly() },
+    problems: ["only 42 cuts, want 100"],
   },
   {
     what: "an hour with a hundred cuts",
