@@ -6,6 +6,9 @@ import { diskError } from "./disk_error.ts";
 const LOCK_FILE = "swarmd.lock";
 const MAX_LOCK_BYTES = 4096;
 const EXCLUSIVE = true;
+/** For a holder that has not written yet who it is, in milliseconds. */
+const NAMING_MS = 500;
+const NAMING_STEP_MS = 20;
 
 /** A held lock; give it back with `close` or `await using`. */
 export interface Lock extends AsyncDisposable {
@@ -14,7 +17,8 @@ export interface Lock extends AsyncDisposable {
 }
 
 /**
- * Takes the exclusive lock of a state directory, without waiting. The kernel
+ * Takes the exclusive lock of a state directory, or says at once that it is
+ * held; only for the holder's name it waits, up to half a second. The kernel
  * keeps it (flock), so it ends with the process, however that ends; the file
  * only says who holds it, and stays.
  *
@@ -30,7 +34,7 @@ export async function lockStateDirectory(
   const file = await openLockFile(path);
   try {
     if (!await file.tryLock(EXCLUSIVE)) {
-      throw lockedDirectory(stateDir, await readHolder(file));
+      throw lockedDirectory(stateDir, await waitForHolder(file));
     }
     await sayWhoHolds(file, command);
     return makeLock(file);
@@ -84,6 +88,16 @@ async function sayWhoHolds(file: Deno.FsFile, command: string): Promise<void> {
     await file.write(utf8(JSON.stringify(holder) + "\n"));
   } catch {
     return;
+  }
+}
+
+/** Of several that start at once, the losers come before the winner has written. */
+async function waitForHolder(file: Deno.FsFile): Promise<Holder | undefined> {
+  for (let waitedMs = 0;; waitedMs += NAMING_STEP_MS) {
+    await file.seek(0, Deno.SeekMode.Start);
+    const holder = await readHolder(file);
+    if (holder || waitedMs >= NAMING_MS) return holder;
+    await new Promise((resolve) => setTimeout(resolve, NAMING_STEP_MS));
   }
 }
 

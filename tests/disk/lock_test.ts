@@ -67,6 +67,21 @@ Deno.test("lockStateDirectory() names another process, and outlives its death", 
     await using _lock = await lockStateDirectory(folder);
   }));
 
+Deno.test("lockStateDirectory() waits for the name of a holder that has just taken it", () =>
+  withFolder(async (folder) => {
+    const path = `${folder}/swarmd.lock`;
+    using file = await Deno.open(path, { write: true, create: true });
+    assert(await file.tryLock(true));
+    const refused = assertRejects(
+      () => lockStateDirectory(folder),
+      SwarmdError,
+    );
+    const holder = { pid: 7, command: "manager init", since: "2026-01-01" };
+    await Deno.writeTextFile(path, "{");
+    await Deno.writeTextFile(path, JSON.stringify(holder));
+    assertStringIncludes((await refused).message, 'process 7 ("manager init"');
+  }));
+
 Deno.test("lockStateDirectory() says another process when the file does not tell", () =>
   withFolder(async (folder) => {
     const path = `${folder}/swarmd.lock`;
