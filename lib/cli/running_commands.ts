@@ -116,6 +116,7 @@ const managerRun = command({
     "damaged-state",
     "newer-store",
     "disk",
+    "busy",
   ],
   async run(given, host) {
     const options = daemonOptions(given, host);

@@ -1,7 +1,7 @@
 import type { createServer } from "node:https";
 import type { AddressInfo, Server as NetServer, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { describeError, SwarmdError } from "../base/errors.ts";
+import { describeError, type ErrorCode, SwarmdError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { type Clock, SECOND } from "../base/time.ts";
 import type {
@@ -29,7 +29,7 @@ import {
   checkServerCredentials,
   type NodeCrypto,
 } from "./server_credentials.ts";
-import { NODE_ALPN } from "./tls_errors.ts";
+import { errnoOf, NODE_ALPN } from "./tls_errors.ts";
 
 /** For a whole handshake, in milliseconds. */
 const HANDSHAKE_MS = 5 * SECOND;
@@ -88,7 +88,8 @@ export interface TlsListener extends Listener {
  * Listens for nodes (`swarmd/1`) and for HTTP clients on one port.
  *
  * @throws {SwarmdError} `damaged-state` when the credentials cannot work,
- * `usage` when the address cannot be listened on
+ * `too-busy` when another program listens there, `precondition` without the
+ * right to, `usage` when the address cannot be listened on
  */
 export async function listenTls(
   options: TlsServerOptions,
@@ -122,7 +123,7 @@ async function loadModules(): Promise<Modules> {
  * Tries an address without serving there: what a cluster is made for should be
  * known to work before anything of it is on disk.
  *
- * @throws {SwarmdError} `usage` when the address cannot be listened on
+ * @throws {SwarmdError} as {@linkcode listenTls}, when it cannot listen there
  */
 export function assertCanListen(endpoint: Endpoint): void {
   const { host: hostname, port } = endpoint;
@@ -352,11 +353,44 @@ function keyOf(socket: Socket): string {
   return `${socket.remoteAddress} ${socket.remotePort}`;
 }
 
+const NO_SUCH_ADDRESS: Unlistenable = {
+  code: "usage",
+  found: "this machine has no such address",
+  hint: "Use 0.0.0.0, or an address that `ip address` shows",
+};
+
+/** What the system says of an address, and what that is for the operator. */
+const UNLISTENABLE: Readonly<Record<string, Unlistenable>> = {
+  EADDRINUSE: {
+    code: "too-busy",
+    found: "another program listens there",
+    hint:
+      "Stop that program (`ss -ltnp` shows it), or have the manager made with another --listen-addr",
+  },
+  EADDRNOTAVAIL: NO_SUCH_ADDRESS,
+  // What node:net makes of it in this runtime
+  EINVAL: NO_SUCH_ADDRESS,
+  EACCES: {
+    code: "precondition",
+    found: "permission denied",
+    hint:
+      "Use a port from 1024 on; those below need root or CAP_NET_BIND_SERVICE",
+  },
+};
+
+interface Unlistenable {
+  readonly code: ErrorCode;
+  readonly found: string;
+  readonly hint?: string;
+}
+
 function cannotListen(endpoint: Endpoint, cause: Error): SwarmdError {
+  const { code, found, hint }: Unlistenable = UNLISTENABLE[errnoOf(cause)] ??
+    { code: "usage", found: cause.message };
   return new SwarmdError(
-    "usage",
-    `Cannot listen on ${formatEndpoint(endpoint)}: ${cause.message}`,
-    { verdict: "stop", cause },
+    code,
+    `Cannot listen on ${formatEndpoint(endpoint)}: ${found}`,
+    { verdict: "stop", cause, ...(hint !== undefined && { hint }) },
   );
 }
 

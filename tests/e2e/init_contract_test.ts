@@ -177,14 +177,20 @@ Deno.test("manager init leaves nothing behind when its command line is wrong", a
   }
 });
 
-Deno.test("manager init can be repeated after it could not listen", async () => {
+const BUSY = 20;
+
+Deno.test("manager init can be repeated after it found the port busy", async () => {
   await using folder = await TempFolder.make();
   const dir = `${folder.path}/new`;
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = taken.addr as Deno.NetAddr;
   const { code, stderr } = await init(dir, `--listen-addr=127.0.0.1:${port}`);
-  assert(code !== 0);
-  assertStringIncludes(stderr, `127.0.0.1:${port}`);
+  assertEquals(code, BUSY, stderr);
+  assertStringIncludes(
+    stderr,
+    `Cannot listen on 127.0.0.1:${port}: another program listens there\n`,
+  );
+  assertMatch(stderr, /^swarmd: hint: /m);
   await using again = new Swarmd([
     ...["manager", "init", "--listen-addr=127.0.0.1:0", "--json"],
     `--state-dir=${dir}`,

@@ -14,7 +14,7 @@ import { SECOND } from "../../lib/base/time.ts";
 import { DEFAULT_LIMITS } from "../../lib/net/connection_limits.ts";
 import { systemClock } from "../../lib/net/system.ts";
 import { NODE_ALPN } from "../../lib/net/tls_errors.ts";
-import { listenTls } from "../../lib/net/tls_server.ts";
+import { assertCanListen, listenTls } from "../../lib/net/tls_server.ts";
 import type { Connection } from "../../lib/rpc/connection.ts";
 import { record } from "../contracts/connection_contract.ts";
 import {
@@ -149,9 +149,29 @@ Deno.test("listenTls() says why it cannot listen", async () => {
   const error = await assertRejects(
     () => TestServer.start(server, { listen: listening.endpoint }),
     SwarmdError,
-    `Cannot listen on 127.0.0.1:${listening.port}: `,
+    `Cannot listen on 127.0.0.1:${listening.port}: another program listens there`,
   );
-  assertEquals(error.code, "usage");
+  assertEquals([error.code, error.verdict], ["too-busy", "stop"]);
+});
+
+Deno.test("listenTls() and assertCanListen() say the same of an address that is another machine's", async () => {
+  // TEST-NET-1 of RFC 5737
+  const listen = { host: "192.0.2.1", port: 0 };
+  for (
+    const tried of [
+      () => TestServer.start(server, { listen }),
+      () => Promise.resolve().then(() => assertCanListen(listen)),
+    ]
+  ) {
+    const error = await assertRejects(tried, SwarmdError);
+    assertEquals(
+      [error.code, error.message],
+      [
+        "usage",
+        "Cannot listen on 192.0.2.1:0: this machine has no such address",
+      ],
+    );
+  }
 });
 
 Deno.test("close() destroys what is open, in every state", async () => {
