@@ -68,7 +68,7 @@ import { VERSION } from "./version.ts";
 /** Composition root of the manager: the one place that knows its adapters. */
 export async function runManager(options: ManagerOptions): Promise<number> {
   const { stateDir, init } = options;
-  if (init) await refuseUsed(stateDir);
+  await (init ? refuseUsed(stateDir) : refuseUnused(stateDir));
   const source = init && await authorityOf(init, options.host);
   const command = init ? "manager init" : "manager run";
   await using daemon = await openDaemon(options, command);
@@ -139,6 +139,12 @@ async function refuseUsed(stateDir: string): Promise<void> {
   );
 }
 
+/** Before anything is made: the directory may be mistyped. */
+async function refuseUnused(stateDir: string): Promise<void> {
+  const found = await holdsAnything(stateDir);
+  if (found.length === 0) throw await noCluster(stateDir);
+}
+
 async function openStore(
   stateDir: string,
   options: { readonly create: boolean; readonly logger: Logger },
@@ -164,7 +170,8 @@ async function noCluster(stateDir: string): Promise<SwarmdError> {
   if (found.length === 0) {
     return new SwarmdError("not-initialised", text, {
       verdict: "stop",
-      hint: "Make a cluster with `swarmd manager init`",
+      hint:
+        "Make a cluster with `swarmd manager init`, or name its directory with --state-dir",
     });
   }
   // What `init` makes first, and what comes only after the cluster.

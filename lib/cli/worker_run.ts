@@ -1,12 +1,12 @@
 import { hasCode, SwarmdError } from "../base/errors.ts";
 import { openWholeIdentity } from "../disk/identity_files.ts";
 import { machineFacts, sameMachine } from "../disk/machine.ts";
-import { holdsCluster } from "../disk/state_directory.ts";
+import { holdsAnything, holdsCluster } from "../disk/state_directory.ts";
 import { systemClock, systemRandom, workerCrypto } from "../net/system.ts";
 import { tlsDialer } from "../net/tls_client.ts";
 import { parseJoinToken } from "../pki/join_token.ts";
 import type { WorkerPorts } from "../worker/ports.ts";
-import { startWorker } from "../worker/start.ts";
+import { noIdentity, startWorker } from "../worker/start.ts";
 import { Worker } from "../worker/worker.ts";
 import { type Daemon, openDaemon } from "./daemon.ts";
 import { EXIT_CODES } from "./exit_codes.ts";
@@ -17,6 +17,10 @@ import { WorkerDesk } from "./worker_desk.ts";
 /** Composition root of the worker: the one place that knows its adapters. */
 export async function runWorker(options: WorkerOptions): Promise<number> {
   const token = options.join && parseJoinToken(options.join.token);
+  // Before anything is made: the directory may be mistyped
+  if (!options.join && (await holdsAnything(options.stateDir)).length === 0) {
+    throw noIdentity(options.stateDir);
+  }
   const command = options.join ? "worker join" : "worker run";
   await refuseCluster(options.stateDir, command);
   await using daemon = await openDaemon(options, command);

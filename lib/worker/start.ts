@@ -94,11 +94,7 @@ function resume(
   },
 ): Required<Present> {
   if (!present) {
-    throw new SwarmdError(
-      "not-initialised",
-      `Cannot run: "${stateDir}" holds no identity of a node`,
-      { verdict: "stop", hint: "Join a cluster with `swarmd worker join`" },
-    );
+    throw noIdentity(stateDir);
   }
   const { held, membership } = present;
   if (!membership) {
@@ -116,6 +112,19 @@ function resume(
       verdict: "rejoin",
       hint:
         "Two machines must not share an identity: join this one with `swarmd worker join`; after a change of hardware, do the same",
+    },
+  );
+}
+
+/** The error for a state directory in which no node ever was. */
+export function noIdentity(stateDir: string): SwarmdError {
+  return new SwarmdError(
+    "not-initialised",
+    `Cannot run: "${stateDir}" holds no identity of a node`,
+    {
+      verdict: "stop",
+      hint:
+        "Join a cluster with `swarmd worker join`, or name the node's directory with --state-dir",
     },
   );
 }

@@ -6,6 +6,7 @@ import {
 } from "@std/assert";
 import { Cluster } from "./cluster.ts";
 import { Swarmd, swarmd, TempFolder } from "./harness.ts";
+import { namesIn } from "./tree.ts";
 
 const USAGE = 2;
 const COMMANDS = [
@@ -152,6 +153,8 @@ Deno.test("commands fail each with the exit code of its page, an error and a hin
     const [line, wanted, hinted] of [
       [["manager", "run", empty], 3, true],
       [["worker", "run", empty], 3, true],
+      [["manager", "run", nowhere], 3, true],
+      [["worker", "run", nowhere], 3, true],
       [["node", "ls", nowhere], 3, true],
       [["status", nowhere], 3, true],
       [["cert", "show", empty], 3, true],
@@ -177,6 +180,22 @@ Deno.test("commands fail each with the exit code of its page, an error and a hin
       assertMatch(written, /^swarmd: (error|hint): /, what);
     }
   }
+});
+
+Deno.test("manager run and worker run make nothing in a state directory that was mistyped", async () => {
+  await using folder = await TempFolder.make();
+  const empty = `${folder.path}/empty`;
+  await Deno.mkdir(empty);
+  for (const command of ["manager", "worker"]) {
+    for (const path of [`${folder.path}/mistyped`, empty]) {
+      const dir = `--state-dir=${path}`;
+      const { code, stderr } = await swarmd([command, "run", dir]);
+      assertEquals(code, 3, stderr);
+      assertStringIncludes(stderr, path);
+    }
+  }
+  assertEquals(await namesIn(folder.path), ["empty"]);
+  assertEquals(await namesIn(empty), []);
 });
 
 Deno.test("cert show shows a file without a running node, and says what openssl says", async () => {
