@@ -117,8 +117,9 @@ function readRaw(command: Command, args: readonly string[]): RawValues {
   const names = Object.keys(command.options);
   const flags = names.filter((name) => !command.options[name]?.value);
   refuseFlagValues(flags, args);
-  const found = parseArgs([...args], {
-    string: ["_", ...names.filter((name) => !flags.includes(name))],
+  const valued = names.filter((name) => !flags.includes(name));
+  const found = parseArgs(attachDashes(args, valued), {
+    string: ["_", ...valued],
     boolean: flags,
     collect: names,
     alias: aliasesOf(command),
@@ -158,6 +159,21 @@ function refuseFlagValues(
     if (!flags.includes(name)) continue;
     throw usage(`Cannot read "${arg}": --${name} takes no value`);
   }
+}
+
+/** `parseArgs` would take the `-` of `--token-file -` for an argument. */
+function attachDashes(
+  args: readonly string[],
+  valued: readonly string[],
+): string[] {
+  const options = valued.map((name) => `--${name}`);
+  const end = args.indexOf("--");
+  const isValue = (i: number) =>
+    args[i] === "-" && (end < 0 || i < end) &&
+    options.includes(args[i - 1] ?? "");
+  return args.flatMap((arg, i) =>
+    isValue(i) ? [] : isValue(i + 1) ? [`${arg}=-`] : [arg]
+  );
 }
 
 function unknownOption(arg: string, command: Command): SwarmdError {

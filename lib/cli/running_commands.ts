@@ -136,7 +136,10 @@ const workerJoin = command({
     "The token comes from --token-file, else from --token, which `ps` shows to everybody on the machine, else from SWARMD_TOKEN, else from a prompt that does not show it.",
   ],
   options: {
-    "token-file": option(text("FILE"), "File whose first line is the token"),
+    "token-file": option(
+      text("FILE"),
+      "File whose first line is the token; - is standard input",
+    ),
     token: option(text("TOKEN"), "The token itself; visible in `ps`"),
     ...DAEMON,
   },

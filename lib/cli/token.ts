@@ -8,16 +8,20 @@ export interface TokenSources {
   readonly tokenFile: string | undefined;
 }
 
+/** The runtime opens no such special file, so that these names are understood here. */
+const STANDARD_INPUT = ["-", "/dev/stdin"];
+
 /**
  * The join token from the one place where it is: `--token-file`, `--token`,
- * `SWARMD_TOKEN`, or a person who is asked. Only looked at, not understood.
+ * `SWARMD_TOKEN`, or a person who is asked. A file `-` or `/dev/stdin` is the
+ * first line of standard input. Only looked at, not understood.
  *
  * @throws {SwarmdError} `usage` when there is none or there are two; `disk`,
  * `damaged-state` or `token-malformed` as the file is
  */
-export function resolveToken(
+export async function resolveToken(
   { token, tokenFile }: TokenSources,
-  host: Pick<Host, "env" | "askSecret">,
+  host: Pick<Host, "env" | "askSecret" | "readInput">,
 ): Promise<string> {
   if (token !== undefined && tokenFile !== undefined) {
     throw new SwarmdError(
@@ -26,11 +30,14 @@ export function resolveToken(
       { verdict: "stop", hint: "Keep --token-file: `ps` shows --token to all" },
     );
   }
-  if (tokenFile !== undefined) return readTokenFile(tokenFile);
-  const found = token ?? host.env("SWARMD_TOKEN") ??
-    host.askSecret("Join token:") ?? "";
+  const piped = tokenFile !== undefined && STANDARD_INPUT.includes(tokenFile);
+  if (tokenFile !== undefined && !piped) return await readTokenFile(tokenFile);
+  const given = piped
+    ? await host.readInput()
+    : token ?? host.env("SWARMD_TOKEN");
+  const found = given ?? host.askSecret("Join token:") ?? "";
   if (found.trim() === "") throw noToken();
-  return Promise.resolve(found.trim());
+  return found.trim();
 }
 
 function noToken(): SwarmdError {

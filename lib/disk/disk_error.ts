@@ -5,6 +5,11 @@ const DISK_FULL = {
   hint: "Free space or inodes on that file system",
 };
 
+const SPECIAL_FILE = {
+  found: "the runtime opens no special file such as this one",
+  hint: "Use a regular file or a named pipe",
+};
+
 /**
  * What a failed disk operation becomes: a `disk` error that names the path and
  * the reason, with the system's error as cause. A SwarmdError stays as it is.
@@ -18,14 +23,19 @@ export function diskError(
 ): SwarmdError {
   if (cause instanceof SwarmdError) return cause;
   const errno = errnoOf(cause);
-  const { found, ...more } = errno === "ENOSPC"
-    ? DISK_FULL
-    : { found: systemText(cause) };
+  const { found, ...more } = known(cause, errno) ??
+    { found: systemText(cause) };
   return new SwarmdError("disk", `Cannot ${attempt} "${path}": ${found}`, {
     ...more,
     data: { path, errno },
     cause,
   });
+}
+
+/** The runtime's own text of what it does not permit names flags of its own. */
+function known(cause: unknown, errno: string) {
+  if (errno === "ENOSPC") return DISK_FULL;
+  return cause instanceof Deno.errors.NotCapable ? SPECIAL_FILE : undefined;
 }
 
 /** The error for a file of the state directory that cannot be understood. */

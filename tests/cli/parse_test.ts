@@ -44,6 +44,13 @@ const READ: readonly [
     { "token-file": ["f"], json: ["true"] },
     ["10.0.0.5:1", "[::1]:2"],
   ],
+  ["worker join --token-file - a:1", "worker join", { "token-file": ["-"] }, [
+    "a:1",
+  ]],
+  ["worker join --token-file=- a:1", "worker join", { "token-file": ["-"] }, [
+    "a:1",
+  ]],
+  ["worker join -- --token-file -", "worker join", {}, ["--token-file", "-"]],
   ["worker join --token=-x a:1", "worker join", { token: ["-x"] }, ["a:1"]],
   ["worker join -- --a:1", "worker join", {}, ["--a:1"]],
   ["token show worker -q", "token show", { quiet: ["true"] }, ["worker"]],

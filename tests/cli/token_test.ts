@@ -22,6 +22,9 @@ Deno.test("resolveToken() takes the first of file, option, environment and perso
     [{ token: "from-option" }, { env, answer }, "from-option", 0],
     [{}, { env, answer }, "from-env", 0],
     [{}, { answer }, "from-person", 1],
+    [{ tokenFile: "-" }, { env, input: " from-pipe " }, "from-pipe", 0],
+    [{ tokenFile: "/dev/stdin" }, { env, input: "from-pipe" }, "from-pipe", 0],
+    [{ tokenFile: "-" }, { env, answer }, "from-person", 1],
   ];
   try {
     for (const [sources, world, token, asked] of cases) {
@@ -43,6 +46,7 @@ Deno.test("resolveToken() refuses two tokens, and none", async () => {
     [{}, {}, "Cannot join: found no join token"],
     [{}, { answer: "  " }, "Cannot join: found no join token"],
     [{ token: " " }, {}, "Cannot join: found no join token"],
+    [{ tokenFile: "-" }, { input: "" }, "Cannot join: found no join token"],
   ];
   for (const [sources, world, message] of cases) {
     const error = await assertRejects(

@@ -64,6 +64,21 @@ Deno.test("readTokenFile() gives the first line, trimmed", () =>
     }
   }));
 
+Deno.test({
+  name: "readTokenFile() says in words that the runtime opens no special file",
+  permissions: { read: false },
+  async fn() {
+    const error = await assertRejects(() => readTokenFile("/x"), SwarmdError);
+    assertEquals(
+      [error.code, error.message],
+      [
+        "disk",
+        'Cannot read "/x": the runtime opens no special file such as this one',
+      ],
+    );
+  },
+});
+
 Deno.test("readTokenFile() reads a pipe", () =>
   withFolder(async (folder) => {
     const path = `${folder}/pipe`;
