@@ -56,7 +56,9 @@ function describe(cause: unknown, text: string): Description {
  * authority is said to be expired, too.
  */
 function describeRefused(reason: string): Description {
-  const found = `its certificate is refused: ${reason}`;
+  const why = REFUSED.find(({ when }) => when.test(reason))?.why;
+  const words = why === undefined ? reason : `${why} (${reason})`;
+  const found = `its certificate is refused: ${words}`;
   if (DATES_REGEXP.test(reason)) {
     const hint = "Compare the clocks of both machines";
     return { code: "clock-skew", found, hint };
@@ -65,6 +67,38 @@ function describeRefused(reason: string): Description {
     ? { code: "tls", found, data: UNKNOWN_AUTHORITY }
     : { code: "tls", found };
 }
+
+/** What rustls calls by its own names, which only its authors know. */
+const REFUSED: readonly { readonly when: RegExp; readonly why: string }[] = [
+  {
+    when: /^UnknownIssuer\b/,
+    why: "it is not under the root that is trusted here",
+  },
+  {
+    when: /^BadSignature\b/,
+    why: "the key of the root that is trusted here did not sign it",
+  },
+  {
+    when: /^Other\(OtherError\(CaUsedAsEndEntity\)\)$/,
+    why: "it is an authority's, wanted one that is no authority's",
+  },
+  {
+    when: /^(?:NotValidForName|certificate not valid for name)\b/,
+    why: "it is for other names, wanted the one that was asked for",
+  },
+  {
+    when: /^(?:InvalidPurpose|certificate does not allow extended key usage)\b/,
+    why: "it is for another purpose, wanted one for servers",
+  },
+  {
+    when: /^(?:Expired|certificate expired)\b/,
+    why: "it has ended by this machine's clock",
+  },
+  {
+    when: /^(?:NotValidYet|certificate not valid yet)\b/,
+    why: "it has not begun by this machine's clock",
+  },
+];
 
 /** Signatures, where another root has the same name. */
 const AUTHORITY_REGEXP = /^(?:UnknownIssuer|BadSignature)\b/;

@@ -51,17 +51,51 @@ const CASES: readonly (readonly [Error, ErrorCode, string])[] = [
       "invalid peer certificate: certificate expired: verification time 1795311604 (UNIX)",
     ),
     "clock-skew",
-    "its certificate is refused: certificate expired: verification time 1795311604 (UNIX)",
+    "its certificate is refused: it has ended by this machine's clock (certificate expired: verification time 1795311604 (UNIX))",
   ],
   [
     new Error("invalid peer certificate: NotValidYet"),
     "clock-skew",
-    "its certificate is refused: NotValidYet",
+    "its certificate is refused: it has not begun by this machine's clock (NotValidYet)",
   ],
   [
     new Error("invalid peer certificate: UnknownIssuer"),
     "tls",
-    "its certificate is refused: UnknownIssuer",
+    "its certificate is refused: it is not under the root that is trusted here (UnknownIssuer)",
+  ],
+  [
+    new Error("invalid peer certificate: BadSignature"),
+    "tls",
+    "its certificate is refused: the key of the root that is trusted here did not sign it (BadSignature)",
+  ],
+  [
+    new Error(
+      "invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))",
+    ),
+    "tls",
+    "its certificate is refused: it is an authority's, wanted one that is no authority's (Other(OtherError(CaUsedAsEndEntity)))",
+  ],
+  [
+    new Error("invalid peer certificate: NotValidForName"),
+    "tls",
+    "its certificate is refused: it is for other names, wanted the one that was asked for (NotValidForName)",
+  ],
+  [
+    new Error(
+      'invalid peer certificate: certificate not valid for name "a.example"; certificate is only valid for DnsName("b.example")',
+    ),
+    "tls",
+    'its certificate is refused: it is for other names, wanted the one that was asked for (certificate not valid for name "a.example"; certificate is only valid for DnsName("b.example"))',
+  ],
+  [
+    new Error("invalid peer certificate: InvalidPurpose"),
+    "tls",
+    "its certificate is refused: it is for another purpose, wanted one for servers (InvalidPurpose)",
+  ],
+  [
+    new Error("invalid peer certificate: BadEncoding"),
+    "tls",
+    "its certificate is refused: BadEncoding",
   ],
   [
     // The word alone is no reason to be mild

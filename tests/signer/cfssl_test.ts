@@ -209,7 +209,7 @@ Deno.test("externalSigner() trusts an HTTPS server by the given root alone, and 
   for (const other of others) {
     assertStringIncludes(
       await refusal(ca, [at({ rootsPem: other, identity })]),
-      "its certificate is refused: UnknownIssuer",
+      "its certificate is refused: it is not under the root that is trusted here (UnknownIssuer)",
     );
   }
   const named = at({ rootsPem, identity });
