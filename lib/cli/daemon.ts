@@ -1,7 +1,11 @@
 import type { Logger } from "../base/logger.ts";
 import { ensureStateDirectory } from "../disk/state_directory.ts";
 import { type Lock, lockStateDirectory } from "../disk/lock.ts";
-import { defaultRuntimeDirectory, socketPath } from "../disk/socket_path.ts";
+import {
+  defaultRuntimeDirectory,
+  removeSocketFolder,
+  socketPath,
+} from "../disk/socket_path.ts";
 import { makeTrustStorePrivate } from "../net/private_trust.ts";
 import { serveUnix } from "../net/unix_http.ts";
 import { createLogger } from "../observe/log.ts";
@@ -74,7 +78,12 @@ class RunningDaemon implements Daemon {
       handler: answer,
       logger: this.logger,
     });
-    return { [Symbol.asyncDispose]: () => server.close() };
+    return {
+      [Symbol.asyncDispose]: async () => {
+        await server.close();
+        await removeSocketFolder(path, stateDir);
+      },
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -14,9 +14,10 @@ import type {
 
 // What a running node answers to its operator, as JSON over HTTP on the unix
 // socket in its state directory; a few of the questions are answered over TLS,
-// too. Who answers what where: docs/protocol.md. Times are ISO 8601 in UTC,
-// digests `sha256:<hex>`, fingerprints and serials lower-case hex. Fields may be
-// added; a client ignores those that it does not know.
+// too. Who answers what where: docs/protocol.md. Times are ISO 8601 in UTC, those
+// in certificates to the second; digests `sha256:<hex>`, fingerprints and serials
+// lower-case hex. Fields may be added; a client ignores those that it does not
+// know.
 //
 //   GET /v1/status            ManagerStatus | WorkerStatus | JoiningStatus
 //                             | LockedStatus

@@ -55,6 +55,30 @@ export async function socketPath(
   }
 }
 
+/**
+ * Removes the folder of a socket that is closed, where {@linkcode socketPath}
+ * put it outside of the state directory; unless something else is in it.
+ *
+ * @throws {SwarmdError} `disk`
+ */
+export async function removeSocketFolder(
+  path: string,
+  stateDir: string,
+): Promise<void> {
+  const folder = path.slice(0, path.lastIndexOf("/"));
+  try {
+    if (folder !== await Deno.realPath(stateDir)) await Deno.remove(folder);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound || isNotEmpty(cause)) return;
+    throw diskError("remove", folder, { cause });
+  }
+}
+
+function isNotEmpty(error: unknown): boolean {
+  return error instanceof Error && "code" in error &&
+    error.code === "ENOTEMPTY";
+}
+
 async function makeFolder(folder: string): Promise<void> {
   try {
     await Deno.mkdir(folder, { mode: 0o700 });

@@ -1,6 +1,7 @@
 import { fromBase64 } from "../base/bytes.ts";
 import { SwarmdError } from "../base/errors.ts";
 import type { Clock } from "../base/time.ts";
+import { type Clock, formatTime } from "../base/time.ts";
 import type {
   CaSummary,
   DeniedSummary,
@@ -153,7 +154,7 @@ export class ManagerApi {
     return {
       rootDigest: await this.#rootDigest(),
       pem: encodePem("CERTIFICATE", der),
-      notAfter: iso(notAfter),
+      notAfter: formatTime(notAfter),
       generation: root.generation,
     };
   }
@@ -206,7 +207,9 @@ export class ManagerApi {
     if (!isEnding(issuer, { now, leafLifeMs })) return others;
     return [
       ...others,
-      `The authority ends at ${iso(issuer.notAfter)}, and no certificate ` +
+      `The authority ends at ${
+        formatTime(issuer.notAfter)
+      }, and no certificate ` +
       "outlives it: rotate it with `swarmd ca rotate`",
     ];
   }

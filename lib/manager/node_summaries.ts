@@ -1,4 +1,4 @@
-import type { Clock } from "../base/time.ts";
+import { type Clock, formatTime } from "../base/time.ts";
 import type {
   AdmissionSummary,
   CertificateDetail,
@@ -88,8 +88,8 @@ export function certificateSummary(
 ): CertificateSummary {
   return {
     serial: record?.serial ?? "",
-    notBefore: record ? iso(record.notBefore) : "",
-    notAfter: record ? iso(record.notAfter) : "",
+    notBefore: record ? formatTime(record.notBefore) : "",
+    notAfter: record ? formatTime(record.notAfter) : "",
     issuer: record?.issuer ?? "",
     fingerprint256: record?.fingerprint ?? "",
   };

@@ -1,4 +1,4 @@
-import type { Clock } from "../base/time.ts";
+import { type Clock, formatTime } from "../base/time.ts";
 import { SwarmdError } from "../base/errors.ts";
 import type {
   CaSummary,
@@ -95,7 +95,7 @@ function caOf({ worker }: WorkerApiParts): CaSummary {
   return {
     rootDigest: worker.trustRoot,
     pem: encodePem("CERTIFICATE", newest.der),
-    notAfter: iso(newest.notAfter),
+    notAfter: formatTime(newest.notAfter),
   };
 }
 
@@ -116,8 +116,8 @@ function statusOf({ worker, version }: WorkerApiParts): WorkerStatus {
     ...(worker.recovery && { recovery: recoveryOf(worker.recovery) }),
     certificate: {
       serial: certificate.serial,
-      notBefore: iso(certificate.notBefore),
-      notAfter: iso(certificate.notAfter),
+      notBefore: formatTime(certificate.notBefore),
+      notAfter: formatTime(certificate.notAfter),
       issuer: formatName(certificate.issuer),
       fingerprint256: certificate.fingerprint,
     },

@@ -5,8 +5,8 @@ import { FakeDaemon } from "./fake_daemon.ts";
 const NOW = Date.UTC(2026, 0, 1, 12);
 const CERTIFICATE = {
   serial: "4f2c",
-  notBefore: "2026-01-01T10:00:00.000Z",
-  notAfter: "2026-01-11T12:00:00.000Z",
+  notBefore: "2026-01-01T10:00:00Z",
+  notAfter: "2026-01-11T12:00:00Z",
   issuer: "CN=swarm-ca",
   fingerprint256: "ab".repeat(32),
   keyFingerprint256: "cd".repeat(32),

@@ -13,8 +13,8 @@ import { runLine } from "./fake_host.ts";
 const NOW = Date.UTC(2026, 0, 1, 12);
 const CERTIFICATE = {
   serial: "4f2c",
-  notBefore: "2026-01-01T10:00:00.000Z",
-  notAfter: "2026-01-11T12:00:00.000Z",
+  notBefore: "2026-01-01T10:00:00Z",
+  notAfter: "2026-01-11T12:00:00Z",
   issuer: "CN=swarm-ca",
   fingerprint256: "ab".repeat(32),
 };
@@ -102,7 +102,7 @@ const WORKER_STATUS: WorkerStatus = {
 const CA: CaSummary = {
   rootDigest: "sha256:aa",
   pem: "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-  notAfter: "2046-01-01T00:00:00.000Z",
+  notAfter: "2046-01-01T00:00:00Z",
   generation: 1,
 };
 const ANSWERS: Readonly<Record<string, unknown>> = {

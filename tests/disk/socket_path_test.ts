@@ -9,6 +9,7 @@ import {
 import { SwarmdError } from "../../lib/base/errors.ts";
 import {
   defaultRuntimeDirectory,
+  removeSocketFolder,
   socketPath,
 } from "../../lib/disk/socket_path.ts";
 import { modeOf, namesIn, withFolder } from "./testdata/folder.ts";
@@ -73,6 +74,22 @@ Deno.test("socketPath() makes its folder only when told, private", () =>
       await socketPath(stateDir, folder, { makeFolder: true }),
       path,
     );
+  }));
+
+Deno.test("removeSocketFolder() removes the folder outside of the state directory, if it is empty", () =>
+  withFolder(async (folder) => {
+    const far = await folderFor(folder, 150);
+    const near = await folderFor(folder, 107);
+    const makeFolder = true;
+    const path = await socketPath(far, folder, { makeFolder });
+    await Deno.writeTextFile(path, "");
+    await removeSocketFolder(path, far);
+    assert((await Deno.stat(path)).isFile);
+    await Deno.remove(path);
+    for (let i = 0; i < 2; i++) await removeSocketFolder(path, far);
+    const inside = await socketPath(near, folder, { makeFolder });
+    await removeSocketFolder(inside, near);
+    assertEquals((await namesIn(folder)).length, 2);
   }));
 
 Deno.test("socketPath() refuses a folder that somebody else prepared", () =>

@@ -4,6 +4,7 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
+import { socketPath } from "../../lib/disk/socket_path.ts";
 import { Cluster } from "./cluster.ts";
 import { Swarmd, swarmd, TempFolder } from "./harness.ts";
 import { modeOf, namesIn } from "./tree.ts";
@@ -166,9 +167,19 @@ Deno.test("a socket path that is too long falls back to the runtime directory", 
   assertEquals(JSON.parse(stdout).role, "manager");
   const names = await namesIn(dir);
   assert(!names.includes("swarmd.sock"), names.join());
+  const runtimeDir = Deno.uid() === 0 ? "/run" : env.XDG_RUNTIME_DIR;
+  const made = async () =>
+    (await namesIn(runtimeDir)).filter((name) => name === folderOf(socket));
+  const socket = await socketPath(dir, runtimeDir);
+  assertEquals(await made(), [folderOf(socket)]);
   assertEquals((await manager.stop()).code, 0);
   assertEquals((await swarmd(status, { env })).code, 10);
+  assertEquals(await made(), []);
 });
+
+function folderOf(path: string): string {
+  return path.split("/").at(-2) ?? "";
+}
 
 async function publicKey(...args: readonly string[]): Promise<string> {
   const command = new Deno.Command("openssl", { args: [...args] });

@@ -53,8 +53,8 @@ Deno.test("ManagerApi shows a node from its join to its end", async () => {
     version: "2",
     certificate: {
       serial: current.current?.serial,
-      notBefore: "2025-12-31T23:00:00.000Z",
-      notAfter: "2026-04-01T00:00:00.000Z",
+      notBefore: "2025-12-31T23:00:00Z",
+      notAfter: "2026-04-01T00:00:00Z",
       issuer: current.current?.issuer,
       fingerprint256: current.current?.fingerprint,
       keyFingerprint256: current.current?.spki,
