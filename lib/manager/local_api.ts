@@ -1,6 +1,5 @@
 import { fromBase64 } from "../base/bytes.ts";
 import { SwarmdError } from "../base/errors.ts";
-import type { Clock } from "../base/time.ts";
 import { type Clock, formatTime } from "../base/time.ts";
 import type {
   CaSummary,
