@@ -53,6 +53,13 @@ export interface AuthorityUse {
   readonly leafLifeMs: number;
   /** Where managers are reached. */
   readonly advertise: readonly AdvertisedAddress[];
+  /** No leaf may outlive this, in milliseconds. Default: the issuer's end. */
+  readonly until?: number;
+}
+
+/** What an authority has to sign to be taken. */
+interface Trial extends Pick<AuthorityUse, "leafLifeMs" | "until"> {
+  readonly names: ManagerNames;
 }
 
 /**
@@ -65,9 +72,10 @@ export interface AuthorityUse {
  */
 export async function openAuthority(
   texts: AuthorityTexts,
-  { leafLifeMs, advertise }: AuthorityUse,
+  { advertise, ...use }: AuthorityUse,
 ): Promise<AuthoritySource> {
   makeTrustStorePrivate();
+  const { leafLifeMs } = use;
   const source = "external" in texts
     ? await externalFrom(texts, leafLifeMs)
     : await ownFrom(texts, leafLifeMs);
@@ -78,7 +86,7 @@ export async function openAuthority(
       { verdict: "stop" },
     );
   }
-  await tryAuthority(source, { leafLifeMs, names: namesOf(advertise) });
+  await tryAuthority(source, { ...use, names: namesOf(advertise) });
   return source;
 }
 
@@ -89,22 +97,17 @@ export async function openAuthority(
  */
 async function tryAuthority(
   source: AuthoritySource,
-  { leafLifeMs, names }: {
-    readonly leafLifeMs: number;
-    readonly names: ManagerNames;
-  },
+  trial: Trial,
 ): Promise<void> {
   for (const signer of signersOf(source)) {
-    await trySigner(signer, { source, leafLifeMs, names });
+    await trySigner(signer, { source, ...trial });
   }
 }
 
 async function trySigner(
   signer: Signer,
-  { source, leafLifeMs, names }: {
+  { source, leafLifeMs, names, until = Infinity }: Trial & {
     readonly source: AuthoritySource;
-    readonly leafLifeMs: number;
-    readonly names: ManagerNames;
   },
 ): Promise<void> {
   const key = await systemCrypto.generateKey();
@@ -120,6 +123,7 @@ async function trySigner(
     notAfter: Math.min(
       now + wholeSeconds(leafLifeMs),
       signer.issuer.notAfter,
+      until,
     ),
   }, await createCsr(systemCrypto, key));
   const chain = [leaf, ...source.intermediates.map(({ der }) => der)];

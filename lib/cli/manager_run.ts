@@ -11,7 +11,10 @@ import { machineFacts } from "../disk/machine.ts";
 import { holdsAnything, holdsCluster } from "../disk/state_directory.ts";
 import { makeCluster } from "../manager/bootstrap.ts";
 import type { Authorities } from "../manager/authorities.ts";
-import type { AuthoritySource } from "../manager/authority_source.ts";
+import type {
+  AuthoritySource,
+  ReadAuthority,
+} from "../manager/authority_source.ts";
 import { CrlAnswers } from "../manager/crl_answer.ts";
 import { answerRemotely } from "../manager/http_api.ts";
 import { audit } from "../cluster/audit.ts";
@@ -254,8 +257,7 @@ async function serve(
       identity,
       dialer: tlsDialer({ clock: systemClock }),
       authorities,
-      readAuthority: (texts) =>
-        openAuthority(texts, { ...store.view(mustCluster), ...place }),
+      readAuthority: authorityReader(store, place),
       listen: (credentials, accept) =>
         listenTls({
           listen: place.listen,
@@ -292,6 +294,17 @@ async function serve(
     const facts = { store, keys, ...options, listen, root };
     await announce(daemon, manager, facts);
   });
+}
+
+/** Reads authorities for the cluster as it is when each is given. */
+function authorityReader(
+  store: Store,
+  { advertise }: Opened["place"],
+): ReadAuthority {
+  return (texts, bounds) => {
+    const { leafLifeMs } = store.view(mustCluster);
+    return openAuthority(texts, { leafLifeMs, advertise, ...bounds });
+  };
 }
 
 /** What the keys seal beside the store; what a crash left is finished first. */

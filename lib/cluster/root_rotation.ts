@@ -4,9 +4,11 @@ import type { ClusterRecord } from "./cluster.ts";
 import type {
   CrossSigned,
   RootFacts,
+  RootRecord,
   RotationRecord,
   TargetRoot,
 } from "./root_record.ts";
+import { factsOf } from "./root_views.ts";
 import { giveUp, retire, TOKEN_GRACE_MS } from "./rotation_steps.ts";
 
 /** How long a rotation waits for everyone, unless told otherwise: 24 h. */
@@ -66,7 +68,7 @@ export interface RotationOrder {
 
 /** The two cross-signatures of a target; both end no later than their signer. */
 export interface CrossPair {
-  /** Ends one grace after the deadline. */
+  /** Ends one {@linkcode crossReserve} after the deadline. */
   readonly cross: CrossSigned;
   /** Ends one longest leaf life and one recovery window after the deadline. */
   readonly successor: CrossSigned;
@@ -166,14 +168,31 @@ export function finish(
   return { ...cluster, rotation: { ...rotation, finishAt } };
 }
 
+/** More than an authority elsewhere may have a leaf end later than asked. */
+const OWN_MOMENTS_MS = DAY;
+
+/**
+ * How long a cross-signature that goes with leaves outlives the deadline, in
+ * milliseconds: the grace. An authority elsewhere chooses its own moments, and
+ * would not sign leaves that have to end with it: they never have to.
+ */
+export function crossReserve(
+  { leafLifeMs }: Pick<ClusterRecord, "leafLifeMs">,
+  { external }: Pick<RootRecord, "external">,
+): number {
+  if (!external) return TOKEN_GRACE_MS;
+  return Math.max(TOKEN_GRACE_MS, leafLifeMs + OWN_MOMENTS_MS);
+}
+
 /** Whether the cross-signatures of a rotation have to be signed anew. */
-export function isCrossDue(
-  { rotation }: ClusterRecord,
-  now: number,
-): boolean {
-  const end = rotation?.cross?.notAfter;
-  // Less than the grace, and a tenth of it in reserve
-  return end !== undefined && end - now < TOKEN_GRACE_MS * 1.1;
+export function isCrossDue(cluster: ClusterRecord, now: number): boolean {
+  const { rotation, root } = cluster;
+  if (!rotation?.cross) return false;
+  const { cross: { notAfter: end }, target } = rotation;
+  // Signed anew it would end no later, again and again
+  if (end >= factsOf(root).notAfter) return false;
+  // Less than it is to outlive the deadline by, and a tenth of the grace
+  return end - now < crossReserve(cluster, target) + TOKEN_GRACE_MS * 0.1;
 }
 
 /**

@@ -62,12 +62,21 @@ export interface ExternalTexts {
   }[];
 }
 
+/** What an authority is to sign at first. */
+export interface AuthorityBounds {
+  /** No leaf may outlive this, in milliseconds; `Infinity`: its own end. */
+  readonly until: number;
+}
+
 /**
- * Reads an authority, and tries it.
+ * Reads an authority, and tries it: with what it will have to sign.
  *
  * @throws {SwarmdError} `usage` naming what is wrong, or `signer-unavailable`
  */
-export type ReadAuthority = (texts: AuthorityTexts) => Promise<AuthoritySource>;
+export type ReadAuthority = (
+  texts: AuthorityTexts,
+  bounds: AuthorityBounds,
+) => Promise<AuthoritySource>;
 
 /** What a root is made, or taken over, with. */
 export interface RootMaking {

@@ -197,15 +197,15 @@ export class RotationChanges {
     const now = clock.now();
     const { rotation } = cluster;
     if (!rotation || !isCrossDue(cluster, now)) return;
-    const { certificate, generation } = rotation.target;
-    const root = await readCertificate(crypto, fromBase64(certificate));
+    const { target: record } = rotation;
+    const der = fromBase64(record.certificate);
+    const certificate = await readCertificate(crypto, der);
     const crossed = await crossPair(cluster, {
       crypto,
       random,
       now,
       present: authorities.present,
-      made: { certificate: root },
-      generation,
+      made: { certificate, record },
       deadline: now + DEFAULT_DEADLINE_MS,
     });
     const step = { id: rotation.id, crossed };

@@ -3,9 +3,10 @@ import { fromBase64, toBase64 } from "../base/bytes.ts";
 import { newId, type Random } from "../base/random.ts";
 import { DAY } from "../base/time.ts";
 import type { ClusterRecord } from "../cluster/cluster.ts";
-import type { CrossSigned } from "../cluster/root_record.ts";
+import type { CrossSigned, RootRecord } from "../cluster/root_record.ts";
 import {
   type CrossPair,
+  crossReserve,
   DEFAULT_DEADLINE_MS,
   nextGeneration,
   orderBase,
@@ -13,7 +14,6 @@ import {
   type RotationOrder,
   start,
 } from "../cluster/root_rotation.ts";
-import { TOKEN_GRACE_MS } from "../cluster/rotation_steps.ts";
 import { factsOf } from "../cluster/root_views.ts";
 import { SwarmdError } from "../base/errors.ts";
 import { type Certificate, readCertificate } from "../pki/certificate.ts";
@@ -97,13 +97,15 @@ export async function readSource(
   >,
   wish: RotationWish,
 ): Promise<AuthoritySource | undefined> {
-  const { authority } = wish;
+  const { authority, trustFirst } = wish;
   const { external } = store.view(mustCluster).root;
   // It may be the present one, whose servers are others
   const mayBePresent = external && authority && "external" in authority;
   if (!mayBePresent) whoVouches(authorities, wish);
   if (!authority) return undefined;
-  if (readAuthority) return await readAuthority(authority);
+  // What is cross-signed leans on the present root, and has to end with it
+  const until = trustFirst || external ? Infinity : authorities.root.notAfter;
+  if (readAuthority) return await readAuthority(authority, { until });
   throw new SwarmdError("not-supported", "Only own roots are known here");
 }
 
@@ -157,7 +159,7 @@ async function orderRotation(
   const { root, key } = present;
   const roots = [root, made.certificate];
   const deadline = now + deadlineMs;
-  const cross = { ...plan, deadline, generation: made.record.generation };
+  const cross = { ...plan, deadline };
   return {
     id: newId(random),
     from: orderBase(cluster),
@@ -206,16 +208,19 @@ export async function crossPair(
   cluster: ClusterRecord,
   plan: Pick<RootMaking, "crypto" | "random" | "now"> & {
     readonly present: Authority;
-    readonly made: Pick<MadeRoot, "certificate">;
-    readonly generation: number;
+    readonly made: Pick<MadeRoot, "certificate"> & {
+      readonly record: RootRecord;
+    };
     readonly deadline: number;
   },
 ): Promise<CrossPair> {
-  const { crypto, present, made: { certificate: root }, deadline } = plan;
+  const { crypto, present, made: { certificate: root, record }, deadline } =
+    plan;
   const sign = (successor: boolean, end: number) =>
     crossSigned(crypto, {
       ...plan,
       clusterId: cluster.id,
+      generation: record.generation,
       root,
       successor,
       issuer: present.root,
@@ -223,7 +228,7 @@ export async function crossPair(
       end,
     });
   return {
-    cross: await sign(false, deadline + TOKEN_GRACE_MS),
+    cross: await sign(false, deadline + crossReserve(cluster, record)),
     successor: await sign(true, deadline + cluster.leafLifeMs + RETURN_MS),
   };
 }

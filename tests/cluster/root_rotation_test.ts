@@ -4,6 +4,7 @@ import { DAY, HOUR, MINUTE } from "../../lib/base/time.ts";
 import type { ClusterRecord } from "../../lib/cluster/cluster.ts";
 import {
   abort,
+  crossReserve,
   cutOver,
   finish,
   isCrossDue,
@@ -378,4 +379,29 @@ Deno.test("isCrossDue() asks for new cross-signatures while a rotation lasts", (
   const back = abort(begun, { id: "H2", now: NOW });
   const kept = withCross(back, { id: "H2", crossed });
   assertEquals(kept.rotation?.successor, undefined);
+});
+
+Deno.test("crossReserve() has no leaf of an authority elsewhere end with a cross-signature", () => {
+  const [begun, external] = [rotating(), []];
+  const { rotation, leafLifeMs } = begun;
+  if (!rotation) throw new Error("No rotation");
+  assertEquals(crossReserve(begun, rotation.target), TOKEN_GRACE_MS);
+  assertEquals(crossReserve(begun, { external }), leafLifeMs + DAY);
+  const brief = { leafLifeMs: HOUR };
+  assertEquals(crossReserve(brief, { external }), TOKEN_GRACE_MS);
+  const target = { ...rotation.target, external };
+  const elsewhere = { ...begun, rotation: { ...rotation, target } };
+  const end = rotation.cross?.notAfter ?? 0;
+  for (
+    const [left, due] of [[leafLifeMs + 2 * DAY, false], [
+      leafLifeMs,
+      true,
+    ]] as const
+  ) {
+    assertEquals(isCrossDue(elsewhere, end - left), due);
+  }
+  // Signed anew it would end no later
+  const facts = { ...factsOfRoot("G"), notAfter: end };
+  const ending = { ...elsewhere, root: { ...begun.root, facts } };
+  assertEquals(isCrossDue(ending, end - DAY), false);
 });

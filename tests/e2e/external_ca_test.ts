@@ -5,7 +5,7 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { Cfssl } from "../signer/cfssl.ts";
+import { Cfssl, type CfsslConfig } from "../signer/cfssl.ts";
 import { CONFIG, withProfile } from "../signer/rig.ts";
 import { corporateRoot, importedCa } from "../signer/roots.ts";
 import { freePort, RawServer } from "../signer/servers.ts";
@@ -24,15 +24,17 @@ class Authority implements AsyncDisposable {
   readonly ca: Holder;
   readonly port = freePort();
   readonly folder: OpensslFolder;
+  readonly config: CfsslConfig;
   #cfssl: Cfssl | undefined;
 
-  constructor(folder: OpensslFolder, ca: Holder) {
+  constructor(folder: OpensslFolder, ca: Holder, config: CfsslConfig) {
     this.folder = folder;
     this.ca = ca;
+    this.config = config;
   }
 
-  static async start(ca: Holder): Promise<Authority> {
-    const authority = new Authority(await OpensslFolder.create(), ca);
+  static async start(ca: Holder, config = SHORT): Promise<Authority> {
+    const authority = new Authority(await OpensslFolder.create(), ca, config);
     await authority.folder.write("auth.key", AUTH_KEY);
     await authority.start();
     return authority;
@@ -43,8 +45,8 @@ class Authority implements AsyncDisposable {
   }
 
   async start(): Promise<void> {
-    const { folder, ca, port } = this;
-    this.#cfssl = await Cfssl.start(folder, ca, { config: SHORT, port });
+    const { folder, ca, port, config } = this;
+    this.#cfssl = await Cfssl.start(folder, ca, { config, port });
   }
 
   async stop(): Promise<void> {
@@ -230,6 +232,18 @@ Deno.test("ca rotate leads from an own root to an external authority, and back b
     const told = each.events.map(({ event }) => event);
     assertFalse(told.includes("disconnected"), `${told}`);
   }
+});
+
+Deno.test("ca rotate leads to an external authority of the documented configuration, in certificates of 90 days", async () => {
+  await using authority = await Authority.start(await corporateRoot(), CONFIG);
+  await using cluster = await Cluster.start({ init: ["--cert-expiry=90d"] });
+  const worker = await cluster.connectedWorker("w");
+  const rehearsed = await rotate(cluster, authority.option, "--dry-run");
+  assertEquals(rehearsed.code, 0, rehearsed.stdout + rehearsed.stderr);
+  const there = await rotate(cluster, authority.option);
+  assertEquals(there.code, 0, there.stdout + there.stderr);
+  await worker.waitFor("root-changed");
+  await verify(cluster, authority);
 });
 
 /** Neither in what is stored nor in what was said. */

@@ -1,8 +1,13 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { fromBase64 } from "../../lib/base/bytes.ts";
 import { SwarmdError } from "../../lib/base/errors.ts";
-import { MINUTE } from "../../lib/base/time.ts";
-import type { AuthoritySource } from "../../lib/manager/authority_source.ts";
+import { DAY, MINUTE } from "../../lib/base/time.ts";
+import { Authorities } from "../../lib/manager/authorities.ts";
+import type {
+  AuthorityBounds,
+  AuthoritySource,
+  ReadAuthority,
+} from "../../lib/manager/authority_source.ts";
 import { RotationChanges } from "../../lib/manager/rotation_changes.ts";
 import { readCertificate } from "../../lib/pki/certificate.ts";
 import { verifyCross } from "../../lib/pki/cross_sign.ts";
@@ -18,6 +23,22 @@ async function slowHouse() {
   const gate = Promise.withResolvers<AuthoritySource>();
   reading(house, () => gate.promise);
   return { house, answer: () => gate.resolve(source), source };
+}
+
+/** The authorities of a house that can be elsewhere as well. */
+async function withExternal(house: House): Promise<Authorities> {
+  const elsewhere = () => Promise.reject(new Error("It is not asked"));
+  return await Authorities.open({
+    ...house,
+    keyRing: house.keyRing,
+    makeSigner: (authority) => house.signs(authority),
+    makeExternalSigner: ({ issuer }) => ({
+      ...{ issuer, intermediates: [], choosesMoments: true },
+      issue: elsewhere,
+      check: () => Promise.resolve([]),
+      health: () => [],
+    }),
+  });
 }
 
 /** The changes of a manager whose loops do not run. */
@@ -80,6 +101,26 @@ Deno.test("RotationChanges.start() makes a root for what the cluster is when its
     }
     assertEquals(links[0]?.certificate, first.certificate);
   }
+});
+
+Deno.test("RotationChanges.start() has an authority elsewhere tried with what it will have to sign, and never clamps that", async () => {
+  const house = await House.open();
+  const { anchor, intermediates } = await foreignRoot(house, "Corporate");
+  const signs = {
+    external: [{ url: "https://a", credentials: { rootsPem: "" } }],
+  };
+  const bounds: AuthorityBounds[] = [];
+  const readAuthority: ReadAuthority = (_texts, each) => {
+    bounds.push(each);
+    return Promise.resolve({ anchor, intermediates, signs });
+  };
+  const authorities = await withExternal(house);
+  Object.assign(house, { readAuthority, authorities });
+  await changesOf(house).start({ authority: { external: [] } });
+  assertEquals(bounds, [{ until: house.authorities.root.notAfter }]);
+  const { rotation, leafLifeMs } = house.cluster;
+  const { deadline = 0, cross } = rotation ?? {};
+  assertEquals(cross?.notAfter, deadline + leafLifeMs + DAY);
 });
 
 Deno.test("RotationChanges never forgets a key that another change has just opened", async () => {
