@@ -5,6 +5,7 @@ import { HOUR } from "../base/time.ts";
 import { audit } from "../cluster/audit.ts";
 import type { ClusterRecord } from "../cluster/cluster.ts";
 import { cutOver, type OrderBase } from "../cluster/root_rotation.ts";
+import type { NodeRecord } from "../cluster/node.ts";
 import type { EndedRotation, Straggler } from "../cluster/root_record.ts";
 import { keepEnd, withEnd } from "../cluster/rotation_end.ts";
 import { factsOf } from "../cluster/root_views.ts";
@@ -17,6 +18,7 @@ import { mustCluster } from "./records.ts";
 import type { RotationParts } from "./rotation_parts.ts";
 import type { MadeRoot } from "./authority_source.ts";
 import { makeNextRoot } from "./rotation_orders.ts";
+import type { Sessions } from "./sessions.ts";
 
 /** How long those who were connected may take to follow, in milliseconds. */
 const ASKED_MS = HOUR / 2;
@@ -25,7 +27,10 @@ const CARRY_MS = HOUR;
 
 /** Whom a cut reached, by node id. */
 export interface CutReport {
-  /** Connected when it happened: they get certificates on their sessions. */
+  /**
+   * Connected when it happened, and known to trust the root that was cut off:
+   * they get certificates on their sessions.
+   */
   readonly carried: readonly string[];
   /** All others: they have to join again. */
   readonly left: readonly string[];
@@ -37,7 +42,8 @@ export interface CutReport {
  * Cuts the present root off, because its key is in other hands: a new root and
  * new join tokens, in one transaction. Nothing under the old root is accepted
  * from then on. Who was connected proved itself before, and is carried over on
- * its open session, unless that is not wanted either.
+ * its open session, unless that is not wanted either; who did not trust the
+ * old root yet, of a cut just before, could not follow.
  */
 export async function cutOff(
   parts: RotationParts,
@@ -120,18 +126,54 @@ function whomItReaches(
   { sessions, nodeId: own }: RotationParts,
   { tx: view, cutAll }: { readonly tx: View; readonly cutAll: boolean },
 ): CutReport {
-  const carried = cutAll
-    ? []
-    : [...sessions].filter(({ connection }) => connection)
-      .map(({ nodeId }) => nodeId);
-  const known = new Set([own, ...carried]);
-  const left = [...view.list("node")].map(({ id }) => id)
-    .filter((id) => !known.has(id));
-  const reason = cutAll
-    ? "was cut off, and has to join again with a new token"
-    : "was not connected, and has to join again with a new token";
-  const stragglers = left.map((node) => ({ node, reason }));
-  return { carried, left, stragglers };
+  const cluster = mustCluster(view);
+  const carried: string[] = [];
+  const stragglers: Straggler[] = [];
+  for (const node of view.list("node")) {
+    if (node.id === own) continue;
+    const why = cutAll
+      ? "was cut off"
+      : whyLeft(node, { cluster, isHere: isConnected(sessions, node.id) });
+    if (why === undefined) carried.push(node.id);
+    else {
+      const reason = `${why}, and has to join again with a new token`;
+      stragglers.push({ node: node.id, reason });
+    }
+  }
+  return { carried, left: stragglers.map(({ node }) => node), stragglers };
+}
+
+function isConnected(sessions: Sessions, nodeId: string): boolean {
+  return sessions.of(nodeId)?.connection !== undefined;
+}
+
+/** Why a node cannot follow the root that is cut off to the next. */
+function whyLeft(
+  node: NodeRecord,
+  { cluster, isHere }: {
+    readonly cluster: ClusterRecord;
+    readonly isHere: boolean;
+  },
+): string | undefined {
+  if (!isHere) return "was not connected";
+  return trustsPresent(node, cluster)
+    ? undefined
+    : "had not adopted the root that was cut off";
+}
+
+/**
+ * Whether a node is known to trust the present root. While it is told what to
+ * trust it has said nothing; then it counts under which root it was seen, or
+ * under which other that the present one vouches for.
+ */
+function trustsPresent(
+  { trusts, certificates: { current } }: NodeRecord,
+  { root, rotation }: ClusterRecord,
+): boolean {
+  const { bundle, keyId } = factsOf(root);
+  if (trusts !== undefined) return [bundle, rotation?.both].includes(trusts);
+  const keys = [keyId, rotation?.cross && rotation.target.facts.keyId];
+  return current !== undefined && keys.includes(current.issuerKeyId);
 }
 
 function endOthers(

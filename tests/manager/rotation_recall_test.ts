@@ -1,4 +1,9 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { SwarmdError } from "../../lib/base/errors.ts";
 import { HOUR, MINUTE } from "../../lib/base/time.ts";
 import { hasSigner } from "../../lib/cluster/root_record.ts";
@@ -196,6 +201,24 @@ Deno.test("RotationDesk ends a recall at its own deadline by the quorum", async 
   assertEquals([root.generation, rotation], [2, undefined]);
   const { stragglers = [] } = lastRotation ?? {};
   assertEquals(stragglers.map(({ node }) => node), [joiner.id]);
+});
+
+Deno.test("RotationDesk carries nobody over who had not adopted the root that is cut off", async () => {
+  const house = await House.open();
+  await using fleet = new Fleet(house, await Running.start(house));
+  for (const name of ["a", "b"]) await fleet.join(fleet.device(name));
+  await fleet.pass(MINUTE);
+  const ids = fleet.processes.map(({ id }) => id).toSorted();
+  const { rotation } = fleet.running.manager;
+  const [first, second] = [
+    await rotation.cutOff({ cutAll: false }),
+    await rotation.cutOff({ cutAll: false }),
+  ];
+  assertEquals([first.carried.toSorted(), first.left], [ids, []]);
+  assertEquals([second.carried, second.left.toSorted()], [[], ids]);
+  for (const { reason } of second.stragglers) {
+    assertStringIncludes(reason, "had not adopted the root");
+  }
 });
 
 Deno.test("RotationDesk cuts both roots off while one is recalled", async () => {
