@@ -44,6 +44,9 @@ export interface CutReport {
  * from then on. Who was connected proved itself before, and is carried over on
  * its open session, unless that is not wanted either; who did not trust the
  * old root yet, of a cut just before, could not follow.
+ *
+ * @throws {SwarmdError} `not-supported` when somebody is to be carried over and
+ * the key is elsewhere; else as {@linkcode cutOver} does
  */
 export async function cutOff(
   parts: RotationParts,
@@ -55,6 +58,7 @@ export async function cutOff(
 ): Promise<CutReport> {
   const { store, authorities, clock, crypto, random } = parts;
   const before = store.view(mustCluster);
+  if (!cutAll && !before.root.key) throw keyElsewhere();
   const plan = { crypto, random, now: clock.now() };
   const target = await makeNextRoot(before, { ...parts, ...plan });
   const key = newestKey(parts.keyRing);
@@ -184,6 +188,19 @@ function endOthers(
   for (const { nodeId } of [...sessions]) {
     if (!stay.has(nodeId)) sessions.end(nodeId, cut());
   }
+}
+
+/** Trust first would keep a stolen root trusted until it ends. */
+function keyElsewhere(): SwarmdError {
+  return new SwarmdError(
+    "not-supported",
+    "Cannot carry anybody over: the key of the present authority is not here, and it vouches for no other",
+    {
+      verdict: "stop",
+      hint:
+        "Cut everybody off with `swarmd ca rotate --compromised --cut-all`; all nodes have to join again",
+    },
+  );
 }
 
 function cut(): SwarmdError {

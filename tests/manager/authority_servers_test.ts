@@ -1,4 +1,9 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { utf8 } from "../../lib/base/bytes.ts";
 import { SwarmdError } from "../../lib/base/errors.ts";
 import { CLUSTER } from "../../lib/cluster/store.ts";
@@ -116,4 +121,18 @@ Deno.test("RotationChanges.start() takes no other authority for the present one"
   // Its key is elsewhere: it vouches for no other
   assertEquals(code, "not-supported");
   assertEquals(house.cluster, before);
+});
+
+Deno.test("RotationChanges.cutOff() of an authority elsewhere carries nobody over, and never hints at trusting it longer", async () => {
+  const { house, parts } = await moved([server("a")]);
+  const changes = new RotationChanges(parts);
+  const before = house.cluster;
+  const { code, hint = "" } = await assertRejects(
+    () => changes.cutOff({ cutAll: false }),
+    SwarmdError,
+  );
+  assertEquals([code, house.cluster], ["not-supported", before]);
+  assertStringIncludes(hint, "--compromised --cut-all");
+  await changes.cutOff({ cutAll: true });
+  assertEquals(house.cluster.root.generation, 2);
 });
