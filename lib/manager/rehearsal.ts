@@ -36,10 +36,13 @@ const NOBODY = { ready: 0, problems: [], absent: [] };
 
 interface Rehearsal {
   readonly id: string;
-  readonly signer: Signer;
+  /** Absent: nobody is to be asked for certificates that are thrown away. */
+  readonly signer: Signer | undefined;
   readonly waiting: string[];
   readonly open: Set<string>;
   readonly served: Set<string>;
+  /** Those that asked well, and got nothing since there is no signer. */
+  readonly shown: Set<string>;
   readonly problems: Map<string, string>;
   readonly done: () => void;
 }
@@ -142,6 +145,10 @@ export class RehearsalDesk {
     rehearsal.served.add(nodeId);
     const csr = fromBase64(asked.csr);
     const { spki } = await readCsr(crypto, csr);
+    if (!signer) {
+      rehearsal.shown.add(nodeId);
+      throw notSigned();
+    }
     const { role } = store.view((view) => mustNode(view, nodeId));
     const managerNames = { dnsNames: [], ipAddresses: [] };
     const parts = { ...this.#parts, signer, managerNames };
@@ -164,12 +171,15 @@ export class RehearsalDesk {
   ): void {
     const rehearsal = this.#mustBe(id);
     if (!rehearsal.open.delete(nodeId)) return;
-    if (problem !== undefined) rehearsal.problems.set(nodeId, problem);
+    const isExpected = rehearsal.shown.has(nodeId);
+    if (problem !== undefined && !isExpected) {
+      rehearsal.problems.set(nodeId, problem);
+    }
     this.#next(rehearsal);
   }
 
   async #rehearse(
-    signer: Signer,
+    signer: Signer | undefined,
     { present, plan: { begunAt } }: {
       readonly present: readonly string[];
       readonly plan: Plan;
@@ -184,6 +194,7 @@ export class RehearsalDesk {
       waiting: [...present],
       open: new Set(),
       served: new Set(),
+      shown: new Set(),
       problems: new Map(),
       done: done.resolve,
     };
@@ -209,14 +220,14 @@ export class RehearsalDesk {
     } else if (rehearsal.open.size === 0) rehearsal.done();
   }
 
-  /** Who signs what is thrown away. */
-  async #signer({ wish }: Plan): Promise<Signer> {
-    const { authorities, clock } = this.#parts;
+  /** Who signs what is thrown away; nobody, where only an authority could. */
+  async #signer({ wish }: Plan): Promise<Signer | undefined> {
+    const { authorities, clock, store } = this.#parts;
+    if (!wish.trustFirst) return await this.#throwAway();
+    // The rotation asks nothing of it, and it may be dead: so does this
+    if (store.view(mustCluster).root.external) return undefined;
     // Nobody vouches for another root: the present one has to do
-    if (wish.trustFirst) {
-      return authorities.signerFor({ role: "worker", now: clock.now() });
-    }
-    return await this.#throwAway();
+    return authorities.signerFor({ role: "worker", now: clock.now() });
   }
 
   /** A root that nobody will ever trust. */
@@ -263,4 +274,12 @@ export class RehearsalDesk {
     if (this.#rehearsal?.id === id) return this.#rehearsal;
     throw new SwarmdError("not-found", "This rehearsal is over");
   }
+}
+
+function notSigned(): SwarmdError {
+  return new SwarmdError(
+    "not-supported",
+    "Nothing is signed in this rehearsal: the authority is elsewhere",
+    { verdict: "stop" },
+  );
 }
