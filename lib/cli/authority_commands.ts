@@ -118,7 +118,7 @@ const caStatus = command({
   path: "ca status",
   summary: "show how far the rotation of the root is",
   description: [
-    "After its deadline a rotation that has not got its quorum is an alarm, here and in `status`: who is missing, and what to do about it.",
+    "After its deadline a rotation that has not got its quorum, a minute into its phase, is an alarm, here and in `status`: who is missing, and what to do about it.",
     ...PHASES,
     'With --json and without --watch one object: phase, root, done, total and stragglers; while a rotation is under way also id, target, startedAt, deadline, and "alarms" when there are any; and lastRotation, once there was one: {id, outcome, root, at, stragglers, before}. The outcome is "finished", "aborted" or "replaced"; "before" are those that ended earlier, without their stragglers.',
     "With --watch it tells how a rotation that is under way goes, until it ends.",

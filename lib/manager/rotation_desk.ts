@@ -47,6 +47,8 @@ export class RotationDesk {
   #selfAgainAt = -Infinity;
   /** Id of the rotation whose deadline was in the log. */
   #overdue: string | undefined;
+  /** The phase that was seen last, and since when, by the monotonic clock. */
+  #phase = { name: "", since: 0 };
 
   constructor(parts: RotationParts) {
     this.#parts = parts;
@@ -131,12 +133,16 @@ export class RotationDesk {
     return { phase: rotation.phase, done, total, stragglers };
   }
 
-  /** What an operator should see to, a sentence each. */
+  /**
+   * What an operator should see to, a sentence each. Past the deadline too, a
+   * phase has just begun as long as it may have, where all nodes are well.
+   */
   alarms(): string[] {
     const { store, clock } = this.#parts;
     const { deadline = Infinity } = store.view(mustCluster).rotation ?? {};
     // Before there is no reason to look at every node.
     if (clock.now() < deadline) return [];
+    if (this.#phaseMs() < FINISH_PATIENCE_MS) return [];
     const alarm = store.view((view) =>
       overdue(mustCluster(view), lookAtFleet(this.#parts, view))
     );
@@ -154,6 +160,17 @@ export class RotationDesk {
         error: describeError(error),
       });
     }
+  }
+
+  /** How long the present phase has been seen, in milliseconds. */
+  #phaseMs(): number {
+    const { store, clock } = this.#parts;
+    const { id = "", phase = "stable" } = store.view(mustCluster).rotation ??
+      {};
+    const name = `${id} ${phase}`;
+    const now = clock.monotonic();
+    if (this.#phase.name !== name) this.#phase = { name, since: now };
+    return now - this.#phase.since;
   }
 
   #tellOverdue(): void {
@@ -179,7 +196,7 @@ export class RotationDesk {
     await longest;
   }
 
-  /** Nothing but time brings the deadline, or the end of a patience. */
+  /** Nothing but time brings the deadline, the end of a patience, or an alarm. */
   #untilNextLook(): number {
     const { clock, store } = this.#parts;
     const { rotation } = store.view(mustCluster);
@@ -188,6 +205,8 @@ export class RotationDesk {
     const longest = this.#asker.isBusy ? ASKING_PAUSE : idle;
     const moments = [deadline, finishAt + FINISH_PATIENCE_MS]
       .map((moment) => moment - clock.now()).filter((ms) => ms > 0);
+    const young = FINISH_PATIENCE_MS - this.#phaseMs();
+    if (rotation && young > 0) moments.push(young);
     if (this.#selfFailures > 0) {
       moments.push(this.#selfAgainAt - clock.monotonic());
     }

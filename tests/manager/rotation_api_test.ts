@@ -89,6 +89,20 @@ Deno.test("a deadline that passes without the quorum is an alarm until somebody 
   assertEquals((await statusOf(running)).lastRotation?.stragglers?.length, 1);
 });
 
+Deno.test("a phase that begins after the deadline is no alarm before it has lasted a minute", async () => {
+  await using fleet = await openFleet("a", "away");
+  const { running, house } = fleet;
+  await fleet.processes.pop()?.stop();
+  const errors = () =>
+    house.logged.filter(({ level }) => level === "error").length;
+  const alarms = async () => (await statusOf(running)).alarms ?? [];
+  await operate(running, "ca/rotate", { deadlineMs: 0, quorum: 1 });
+  await fleet.pass(MINUTE - SECOND);
+  assertEquals([errors(), await alarms()], [0, []]);
+  await fleet.pass(2 * SECOND);
+  assertEquals([errors(), (await alarms()).length], [1, 1]);
+});
+
 Deno.test("a rehearsal finds what is in the way of the rotation that is wished, and writes nothing", async () => {
   await using fleet = await openFleet("a", "b");
   const { house, running } = fleet;
