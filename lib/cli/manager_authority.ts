@@ -68,9 +68,34 @@ interface Trial extends Pick<AuthorityUse, "leafLifeMs" | "until"> {
  *
  * @throws {SwarmdError} `usage` naming what is wrong, also when TLS does not
  * take what it signs; `signer-unavailable` or `csr-refused` when an authority
- * elsewhere does not sign
+ * elsewhere does not sign, `precondition` when it never will like this
  */
 export async function openAuthority(
+  texts: AuthorityTexts,
+  use: AuthorityUse,
+): Promise<AuthoritySource> {
+  try {
+    return await openAndTry(texts, use);
+  } catch (error) {
+    throw isMisconfigured(error) ? misconfigured(error) : error;
+  }
+}
+
+/** Whether an authority elsewhere answered, and would do the same again. */
+function isMisconfigured(error: unknown): error is SwarmdError {
+  return error instanceof SwarmdError && error.code === "signer-unavailable" &&
+    error.data["isPermanent"] === true;
+}
+
+function misconfigured({ message }: SwarmdError): SwarmdError {
+  return new SwarmdError("precondition", message, {
+    verdict: "stop",
+    hint:
+      "Check url, profile and auth-key of --external-ca, --ca-cert and --cert-expiry against the configuration of the authority: see docs/external-ca.md",
+  });
+}
+
+async function openAndTry(
   texts: AuthorityTexts,
   { advertise, ...use }: AuthorityUse,
 ): Promise<AuthoritySource> {

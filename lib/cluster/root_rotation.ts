@@ -85,8 +85,8 @@ export function nextGeneration(
  * Begins a rotation.
  *
  * @throws {SwarmdError} `precondition` when the record is not the one that it
- * was made for; `usage` when a rotation is under way, or the target is the
- * present root or one that was cut off
+ * was made for, a rotation is under way, or the target is the present root or
+ * one that was cut off
  * @throws {RangeError} when generation, deadline or quorum are out of range
  */
 export function start(
@@ -95,7 +95,10 @@ export function start(
 ): ClusterRecord {
   checkBase(cluster, order.from);
   if (cluster.rotation) {
-    throw impossible(`rotation ${cluster.rotation.id} is under way`);
+    throw impossible(
+      `rotation ${cluster.rotation.id} is under way`,
+      END_FIRST,
+    );
   }
   return begin(cluster, order);
 }
@@ -116,6 +119,7 @@ export function replace(
   if (rotation.trustFirst || !order.crossed) {
     throw impossible(
       "where roots are not cross-signed, one rotation must end before the next",
+      END_FIRST,
     );
   }
   const { rotation: _, ...rest } = cluster;
@@ -219,7 +223,7 @@ export function withCross(
  * Join tokens are voided by `voidTokens`, in the same transaction.
  *
  * @throws {SwarmdError} `precondition` when the record is not the one that it
- * was made for; `usage` when the target is one of the roots cut off
+ * was made for, or the target is one of the roots cut off
  */
 export function cutOver(
   cluster: ClusterRecord,
@@ -312,8 +316,13 @@ function mustRotation(cluster: ClusterRecord, id: string): RotationRecord {
   );
 }
 
-function impossible(why: string): SwarmdError {
-  return new SwarmdError("usage", `Cannot rotate the root: ${why}`, {
+/** What to do about a rotation that is in the way. */
+const END_FIRST =
+  "Wait for its end (`swarmd ca status --watch`), or turn it back with `swarmd ca abort`";
+
+function impossible(why: string, hint?: string): SwarmdError {
+  return new SwarmdError("precondition", `Cannot rotate the root: ${why}`, {
     verdict: "stop",
+    ...(hint !== undefined && { hint }),
   });
 }

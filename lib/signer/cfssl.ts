@@ -75,6 +75,8 @@ export interface SignFault {
   readonly fault: string;
   /** Whether the authority says that it is the request which is wrong. */
   readonly refusesCsr?: boolean;
+  /** Whether the same request again is in vain. */
+  readonly isPermanent?: boolean;
 }
 
 /** Asks one cfssl server. */
@@ -94,8 +96,8 @@ export class CfsslClient {
     const answer = await this.#asked(() => this.#sign(profile, csr));
     if ("fault" in answer) return answer;
     if ("problem" in answer) {
-      const { problem, refusesCsr } = answer;
-      return { fault: told(`it answers ${problem}`), refusesCsr };
+      const { problem, ...what } = answer;
+      return { fault: told(`it answers ${problem}`), ...what };
     }
     const { issuer, crypto, clock } = this.#parts;
     const { certificate } = answer;
@@ -104,7 +106,8 @@ export class CfsslClient {
     if (problems.length === 0) return { leaf: certificate.der };
     const texts = problems.slice(0, MAX_DIFFERENCES)
       .map((each) => told(each, MAX_DIFFERENCE));
-    return { fault: `it signed something else: ${texts.join("; ")}` };
+    const fault = `it signed something else: ${texts.join("; ")}`;
+    return { fault, isPermanent: true };
   }
 
   /** Asks for the authority's own certificate; why it is of no use, or nothing. */
@@ -185,5 +188,6 @@ export async function askIssuer(
     `Cannot learn the certificate of ${authority.url}: it answers ${
       told(read.problem)
     }`,
+    { data: { isPermanent: read.isPermanent } },
   );
 }

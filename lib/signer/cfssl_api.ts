@@ -14,7 +14,16 @@ const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu;
 /** What an authority said: a certificate, or why not. */
 export type CfsslAnswer =
   | { readonly certificate: Certificate }
-  | { readonly problem: string; readonly refusesCsr: boolean };
+  | CfsslProblem;
+
+/** Why an authority gave no certificate. */
+export interface CfsslProblem {
+  readonly problem: string;
+  /** Whether it says that it is the certificate request which is wrong. */
+  readonly refusesCsr: boolean;
+  /** Whether it is how it is asked that is wrong: the same again is in vain. */
+  readonly isPermanent: boolean;
+}
 
 /** What is asked for a leaf of a profile. */
 export interface SignOrder {
@@ -66,7 +75,9 @@ export async function readCfsslAnswer(
 ): Promise<CfsslAnswer> {
   const answer = parse(body);
   if (!answer) {
-    return problem(`HTTP status ${status} without an answer of cfssl`);
+    return problem(`HTTP status ${status} without an answer of cfssl`, {
+      isPermanent: isOurs(status),
+    });
   }
   if (status !== 200 || answer.success !== true) return failure(status, answer);
   const pem = recordOf(answer.result).certificate;
@@ -94,12 +105,23 @@ function failure(status: number, answer: Json): CfsslAnswer {
   // Quoted, since it is the authority's text, and goes to logs
   return problem(
     `HTTP status ${status}, error ${number}, ${JSON.stringify(told(said))}`,
-    number >= CSR_ERRORS.from && number <= CSR_ERRORS.to,
+    {
+      refusesCsr: number >= CSR_ERRORS.from && number <= CSR_ERRORS.to,
+      isPermanent: isOurs(status),
+    },
   );
 }
 
-function problem(text: string, refusesCsr = false): CfsslAnswer {
-  return { problem: text, refusesCsr };
+/** 4xx but "request timeout" and "too many requests" (RFC 9110 §15.5). */
+function isOurs(status: number): boolean {
+  return status >= 400 && status < 500 && status !== 408 && status !== 429;
+}
+
+function problem(
+  text: string,
+  what: Partial<CfsslProblem> = {},
+): CfsslProblem {
+  return { refusesCsr: false, isPermanent: false, ...what, problem: text };
 }
 
 type Json = Readonly<Record<string, unknown>>;

@@ -177,7 +177,9 @@ function notSigned(faults: readonly Fault[]): SwarmdError {
   const text = `Cannot get a certificate signed: ${why}`;
   return faults.every(({ refusesCsr }) => refusesCsr)
     ? new SwarmdError("csr-refused", text, { verdict: "stop" })
-    : new SwarmdError("signer-unavailable", text);
+    : new SwarmdError("signer-unavailable", text, {
+      data: { isPermanent: faults.every((each) => each.isPermanent) },
+    });
 }
 
 /** A request that no authority has time for. */

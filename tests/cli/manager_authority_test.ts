@@ -27,5 +27,6 @@ Deno.test("openAuthority() refuses an authority that does not sign for as long a
     () => openAuthority(texts, { ...use, until }),
     SwarmdError,
   );
+  assertEquals([error.code, error.verdict], ["precondition", "stop"]);
   assertStringIncludes(error.message, "end: found");
 });

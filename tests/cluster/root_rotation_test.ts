@@ -255,6 +255,19 @@ Deno.test("start() refuses what is no new root", () => {
   assertThrows(() => start(compromised, order), SwarmdError, "cut off");
 });
 
+Deno.test("replace() says what to do where one rotation must end before the next", () => {
+  const running = rotating({ trustFirst: true });
+  const order = orderFor(running, { name: "I", now: NOW, trustFirst: true });
+  const { code, hint = "" } = assertThrows(
+    () => replace(running, { ...order, replaces: "H2" }),
+    SwarmdError,
+    "must end before the next",
+  );
+  // Nothing is wrong with what was asked: it is not the time for it
+  assertEquals(code, "precondition");
+  assert(hint.includes("`swarmd ca abort`"), hint);
+});
+
 Deno.test("start(), replace() and cutOver() refuse what was made for another record", () => {
   const cluster = symbolicCluster();
   const order = orderFor(cluster, { name: "I", now: NOW });

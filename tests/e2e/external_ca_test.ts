@@ -150,10 +150,10 @@ Deno.test("manager init refuses an external authority that does not sign what it
   await folder.writeCertificates("other.pem", [other.certificate.der]);
   await folder.write("wrong.key", "00".repeat(32));
   const cases: [string[], number, string][] = [
-    [[option.replace("profile=swarmd", "profile=none")], 20, "something else"],
-    [[option.replace("auth.key", "wrong.key")], 20, '"invalid token"'],
-    [[option, `--ca-cert=${folder.path}/other.pem`], 20, "something else"],
-    [[option, "--cert-expiry=90d"], 20, "end: found"],
+    [[option.replace("profile=swarmd", "profile=none")], 17, "something else"],
+    [[option.replace("auth.key", "wrong.key")], 17, '"invalid token"'],
+    [[option, `--ca-cert=${folder.path}/other.pem`], 17, "something else"],
+    [[option, "--cert-expiry=90d"], 17, "end: found"],
     [
       [option.replace(`:${authority.port}`, `:${freePort()}`)],
       10,
@@ -175,6 +175,8 @@ Deno.test("manager init refuses an external authority that does not sign what it
       ...args,
     ]);
     assertStringIncludes(ended.stderr, says, `${args}`);
+    const hints = ended.stderr.includes("docs/external-ca.md");
+    assertEquals(hints, code === 17, ended.stderr);
     assertEquals([ended.code, ended.stdout], [code, ""], ended.stderr);
     const found = Deno.stat(dir);
     await assertRejects(() => found, Deno.errors.NotFound);
