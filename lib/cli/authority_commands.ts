@@ -120,8 +120,8 @@ const caStatus = command({
   description: [
     "After its deadline a rotation that has not got its quorum, a minute into its phase, is an alarm, here and in `status`: who is missing, and what to do about it.",
     ...PHASES,
-    'With --json and without --watch one object: phase, root, done, total and stragglers; while a rotation is under way also id, target, startedAt, deadline, and "alarms" when there are any; and lastRotation, once there was one: {id, outcome, root, at, stragglers, before}. The outcome is "finished", "aborted" or "replaced"; "before" are those that ended earlier, without their stragglers.',
-    "With --watch it tells how a rotation that is under way goes, until it ends.",
+    'With --json and without --watch one object: phase, root, done, total and stragglers; id, target, startedAt and deadline of the rotation that is under way, null when none is; "alarms" when there are any; and lastRotation, once there was one: {id, outcome, root, at, stragglers, before}. The outcome is "finished", "aborted" or "replaced"; "before" are those that ended earlier, without their stragglers.',
+    'With --watch it tells how a rotation that is under way goes, until it ends. When none is, it says so and ends: with --json by one line, the event "phase" with the phase "stable".',
     ...EVENTS,
   ],
   options: {

@@ -10,7 +10,12 @@ import { moment } from "./describe.ts";
 import { exitNumber } from "./exit_codes.ts";
 import type { OperatorOptions } from "./options.ts";
 import { formatFacts } from "./output.ts";
-import { endLines, namedLines, watchRotation } from "./rotation_watch.ts";
+import {
+  endLines,
+  namedLines,
+  tellPhase,
+  watchRotation,
+} from "./rotation_watch.ts";
 
 /** What a rotation is to be like. */
 export interface RotationWishOptions extends OperatorOptions {
@@ -119,8 +124,9 @@ export async function caStatus(
   if (options.watch && status.id !== undefined) {
     return await watchRotation(options, status.id);
   }
-  if (options.json) await options.host.output.json(status);
-  else await options.host.output.lines(linesOf(status, options.host.now()));
+  // Whoever watches reads events, also where there is nothing to watch
+  if (options.watch && options.json) await tellPhase(options, status);
+  else await tell(options, status);
   return 0;
 }
 
@@ -135,11 +141,14 @@ export async function caStep(
   return 0;
 }
 
+/** So that programs find the same fields, whether one is under way or not. */
+const NO_ROTATION = { id: null, target: null, startedAt: null, deadline: null };
+
 async function tell(
   { json, host }: OperatorOptions,
   status: RotationSummary,
 ): Promise<void> {
-  if (json) await host.output.json(status);
+  if (json) await host.output.json({ ...NO_ROTATION, ...status });
   else await host.output.lines(linesOf(status, host.now()));
 }
 

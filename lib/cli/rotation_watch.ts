@@ -103,7 +103,8 @@ function forgotten(id: string): SwarmdError {
   );
 }
 
-async function tellPhase(
+/** Where a rotation stands, or that none is under way. */
+export async function tellPhase(
   { json, host: { output } }: OperatorOptions,
   { phase, done, total, stragglers, alarms = [] }: RotationSummary,
 ): Promise<void> {

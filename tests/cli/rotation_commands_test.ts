@@ -182,6 +182,19 @@ Deno.test("ca status shows alarms, and how the last rotation ended", async () =>
   ]);
 });
 
+Deno.test("ca status --json has the same fields, and --watch the same events, when no rotation is under way", async () => {
+  const { lines } = await scripted([stable()], "ca status --json");
+  const none = { id: null, target: null, startedAt: null, deadline: null };
+  assertEquals(lines, [{ ...stable(), ...none }]);
+  const begun = await scripted([running("A")], "ca status --json");
+  assertEquals(begun.lines, [running("A")]);
+  const watched = await scripted([stable()], "ca status --watch --json");
+  const nobody = { done: 0, total: 0, stragglers: [] };
+  assertEquals([watched.code, watched.lines], [0, [
+    phase({ phase: "stable", ...nobody }),
+  ]]);
+});
+
 Deno.test("ca rotate --compromised names who is carried over, and who has to join again and why", async () => {
   const { code, lines } = await scripted(
     [stable()],
