@@ -111,6 +111,8 @@ export interface RotationRecord {
   readonly both: string;
   /** Wall clock of its begin, in milliseconds. */
   readonly startedAt: number;
+  /** When the present phase began; absent: as the rotation. In milliseconds. */
+  readonly phaseAt?: number;
   /** From then on the quorum is enough, in milliseconds. */
   readonly deadline: number;
   /** Share of the nodes, 0 to 1, all managers being done anyway. */

@@ -157,13 +157,34 @@ export function isPhaseOver(
   const { now } = look;
   if (now >= rotation.deadline) {
     const enough = done >= rotation.quorum * (done + behind.length);
-    if (enough && behind.every(({ node }) => node.role === "worker")) {
+    if (
+      enough && behind.every(({ node }) => isLeftBehind(node, look, rotation))
+    ) {
       return true;
     }
   }
   const { finishAt } = rotation;
   return finishAt !== undefined &&
     !behind.some(({ node }) => holdsFinish(node, { now, finishAt }));
+}
+
+/** Until when the quorum is not enough for who seems well, in milliseconds. */
+export function patienceEnds(
+  { deadline, phaseAt = 0 }: Pick<RotationRecord, "deadline" | "phaseAt">,
+): number {
+  return Math.max(deadline, phaseAt) + FINISH_PATIENCE_MS;
+}
+
+/** Whether the quorum is enough without a node, once the deadline has passed. */
+function isLeftBehind(
+  node: NodeFacts,
+  { now }: RotationLook,
+  rotation: RotationRecord,
+): boolean {
+  if (node.role === "manager") return false;
+  const isWell = node.downSince === undefined && !node.frozen &&
+    node.failing === undefined && node.issuerKeyId !== undefined;
+  return !isWell || now >= patienceEnds(rotation);
 }
 
 /** Whether even an operator's `finish` waits for a node. */

@@ -36,8 +36,10 @@ export function advance(
     : AFTER[rotation.phase];
   if (next === "old root") return settle(cluster);
   if (next === "new root") return succeed(cluster, look.now);
-  if (next === "returning") return { ...cluster, rotation: giveUp(rotation) };
-  return { ...cluster, rotation: { ...rotation, phase: next } };
+  const begun = next === "returning"
+    ? giveUp(rotation)
+    : { ...rotation, phase: next };
+  return { ...cluster, rotation: { ...begun, phaseAt: look.now } };
 }
 
 type Next = RotationPhase | "new root" | "old root";

@@ -3,6 +3,7 @@ import { HOUR, MINUTE, SECOND, sleep } from "../base/time.ts";
 import {
   FINISH_PATIENCE_MS,
   overdue,
+  patienceEnds,
   progress,
   type RotationProgress,
 } from "../cluster/rotation_progress.ts";
@@ -47,8 +48,6 @@ export class RotationDesk {
   #selfAgainAt = -Infinity;
   /** Id of the rotation whose deadline was in the log. */
   #overdue: string | undefined;
-  /** The phase that was seen last, and since when, by the monotonic clock. */
-  #phase = { name: "", since: 0 };
 
   constructor(parts: RotationParts) {
     this.#parts = parts;
@@ -139,10 +138,9 @@ export class RotationDesk {
    */
   alarms(): string[] {
     const { store, clock } = this.#parts;
-    const { deadline = Infinity } = store.view(mustCluster).rotation ?? {};
+    const { rotation } = store.view(mustCluster);
     // Before there is no reason to look at every node.
-    if (clock.now() < deadline) return [];
-    if (this.#phaseMs() < FINISH_PATIENCE_MS) return [];
+    if (!rotation || clock.now() < patienceEnds(rotation)) return [];
     const alarm = store.view((view) =>
       overdue(mustCluster(view), lookAtFleet(this.#parts, view))
     );
@@ -160,17 +158,6 @@ export class RotationDesk {
         error: describeError(error),
       });
     }
-  }
-
-  /** How long the present phase has been seen, in milliseconds. */
-  #phaseMs(): number {
-    const { store, clock } = this.#parts;
-    const { id = "", phase = "stable" } = store.view(mustCluster).rotation ??
-      {};
-    const name = `${id} ${phase}`;
-    const now = clock.monotonic();
-    if (this.#phase.name !== name) this.#phase = { name, since: now };
-    return now - this.#phase.since;
   }
 
   #tellOverdue(): void {
@@ -203,10 +190,9 @@ export class RotationDesk {
     const { deadline = Infinity, finishAt = Infinity } = rotation ?? {};
     const idle = rotation ? WAITING_PAUSE : IDLE_PAUSE;
     const longest = this.#asker.isBusy ? ASKING_PAUSE : idle;
-    const moments = [deadline, finishAt + FINISH_PATIENCE_MS]
+    const patience = rotation ? patienceEnds(rotation) : Infinity;
+    const moments = [deadline, patience, finishAt + FINISH_PATIENCE_MS]
       .map((moment) => moment - clock.now()).filter((ms) => ms > 0);
-    const young = FINISH_PATIENCE_MS - this.#phaseMs();
-    if (rotation && young > 0) moments.push(young);
     if (this.#selfFailures > 0) {
       moments.push(this.#selfAgainAt - clock.monotonic());
     }

@@ -188,8 +188,29 @@ Deno.test("isPhaseOver() is content with the quorum and all managers at the dead
   assertEquals(at([manager, ...done, late], NOW + DAY - 1), false);
   assertEquals(at([manager, ...done, late], NOW + DAY), true);
   assertEquals(at([manager, ...done, late, late], NOW + DAY), false);
+  // Who is well may be a moment away from it
+  const well: [Partial<NodeFacts>, boolean][] = [
+    [{}, false],
+    [{ failing: "x" }, true],
+    [{ frozen: "suspended" }, true],
+  ];
+  for (const [change, over] of well) {
+    const nodes = [manager, ...done, facts(change)];
+    assertEquals(at(nodes, NOW + DAY), over);
+    assertEquals(at(nodes, NOW + DAY + MINUTE), true);
+  }
   const idle = facts({ role: "manager" });
   assertEquals(at([idle, ...done, ...done], NOW + DAY), false);
+});
+
+Deno.test("isPhaseOver() gives every phase that begins after the deadline a minute for who is well", () => {
+  const now = NOW + 2 * DAY;
+  const trusting = advance(rotating(), { ...ALL, now }) ?? rotating();
+  const done = Array(9).fill(facts({ issuerKeyId: "H", trusts: "G+H" }));
+  const nodes = [...done, facts({ issuerKeyId: "H" })];
+  const over = (after: number) =>
+    isPhaseOver(trusting, { nodes, now: now + after });
+  assertEquals([over(0), over(MINUTE - 1), over(MINUTE)], [false, false, true]);
 });
 
 Deno.test("finish() waits for who is well, for a minute, and for managers that are up", () => {

@@ -6,6 +6,7 @@ import {
   replace,
   start,
 } from "../../lib/cluster/root_rotation.ts";
+import { patienceEnds } from "../../lib/cluster/rotation_progress.ts";
 import { giveUp } from "../../lib/cluster/rotation_steps.ts";
 import type { At, RotationMoves } from "./rotation_moves.ts";
 import type { Budget, ModelNode, ModelState, Setup } from "./rotation_state.ts";
@@ -49,7 +50,9 @@ export class RotationAccidents {
     const { rotation } = cluster;
     if (budget.deadlines > 0 && rotation && now < rotation.deadline) {
       const spent = { deadlines: budget.deadlines - 1 };
-      yield step("the deadline passes", spent, { now: rotation.deadline });
+      for (const at of [rotation.deadline, patienceEnds(rotation)]) {
+        yield step("the deadline passes", spent, { now: at });
+      }
     }
     if (budget.ticks > 0 && rotation) {
       const spent = { ticks: budget.ticks - 1 };

@@ -160,7 +160,7 @@ export class RotationModel {
   #look({ nodes, now }: ModelState): RotationLook {
     const known = nodes.flatMap((node) =>
       node.record
-        ? [nodeFacts(node.record, node.online ? {} : { downSince: now })]
+        ? [nodeFacts(node.record, isHere(node) ? {} : { downSince: now })]
         : []
     );
     const hurried = this.#setup.mutation === "no time for joiners";
@@ -212,6 +212,11 @@ export class RotationModel {
       ? node
       : { ...node, connection: "none" };
   }
+}
+
+/** Whoever was left behind may be up, and yet have no way to connect. */
+function isHere({ online, behind, connection }: ModelNode): boolean {
+  return online && !(behind && connection === "none");
 }
 
 function isRightNode(

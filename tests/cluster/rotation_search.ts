@@ -1,4 +1,7 @@
-import { FINISH_PATIENCE_MS } from "../../lib/cluster/rotation_progress.ts";
+import {
+  FINISH_PATIENCE_MS,
+  patienceEnds,
+} from "../../lib/cluster/rotation_progress.ts";
 import type { ClusterRecord } from "../../lib/cluster/cluster.ts";
 import type { CertificateRecord } from "../../lib/cluster/node.ts";
 import type { Bundle } from "../../lib/cluster/root_views.ts";
@@ -130,6 +133,7 @@ class KeyMaker {
     const [manager, ...others] = nodes.map((node) => this.#node(node, now));
     const { rotation } = cluster;
     const late = rotation && now >= rotation.deadline;
+    const tired = rotation && now >= patienceEnds(rotation);
     const { finishAt } = rotation ?? {};
     const impatient = finishAt !== undefined &&
       now >= finishAt + FINISH_PATIENCE_MS;
@@ -137,6 +141,7 @@ class KeyMaker {
     return [
       this.#cluster(cluster),
       late,
+      tired,
       impatient,
       graces,
       token,
