@@ -1,13 +1,16 @@
 import { hasCode, SwarmdError } from "../base/errors.ts";
 import type { JoinToken } from "../pki/join_token.ts";
-import type { Endpoint } from "../rpc/connection.ts";
+import { formatDigest, rootDigest } from "../pki/root_digest.ts";
+import type { Connection, Endpoint } from "../rpc/connection.ts";
 import { formatEndpoint } from "../rpc/endpoint.ts";
 import { isUnknownAuthority } from "../rpc/unknown_authority.ts";
+import { AnonymousCall } from "./anonymous.ts";
 import { dialManager } from "./dial_manager.ts";
 import type { HeldIdentity } from "./held_identity.ts";
 import { dialPinned, fetchRoot } from "./pinned_manager.ts";
 import type { WorkerPorts } from "./ports.ts";
 import type { Membership } from "./state.ts";
+import { MAX_ASKED } from "./succession.ts";
 
 /** An identity of this machine, and a token that is given beside it. */
 export interface TokenCase {
@@ -22,8 +25,9 @@ export interface TokenCase {
 /**
  * Whether a token whose root is not known here is of the cluster that the
  * identity is of: the root may have changed while the machine was off. It is
- * when one manager shows one certificate that holds under both, so that neither
- * a stranger's word nor the key of a root that was cut off decides it.
+ * when one manager shows one certificate that holds under both, and its roots go
+ * on from the identity's: neither a stranger's word nor the key of a root that
+ * was cut off decides it.
  *
  * @throws {SwarmdError} when no manager could be asked: that is no answer
  */
@@ -63,22 +67,45 @@ async function isSameAt(
   );
 }
 
-/** Fingerprint of the manager under the token's root; none has that root there. */
+/**
+ * Fingerprint of the manager under the token's root; there is none, or no way
+ * to its root. After a root was cut off a manager's certificate still holds under
+ * it for a while, for those who were carried over.
+ */
 async function byToken(
   ports: WorkerPorts,
-  { membership, token, signal }: TokenCase,
+  given: TokenCase,
   endpoint: Endpoint,
 ): Promise<string | undefined> {
-  const { voidManagers: voids = [] } = membership;
+  const { membership: { voidManagers: voids = [] }, token, signal } = given;
   try {
     const { end } = await fetchRoot(ports, { token, signal }, endpoint);
     const dial = { endpoint, end, voids, signal };
     const { connection, judged } = await dialPinned(ports, dial);
-    connection.destroy();
+    await askWay(ports, given, connection);
     return judged.certificate.fingerprint;
   } catch (error) {
     if (hasCode(error, "root-mismatch")) return undefined;
     throw error;
+  }
+}
+
+/** @throws {SwarmdError} `root-mismatch` when the roots do not go on */
+async function askWay(
+  { clock, crypto, version }: WorkerPorts,
+  { held, signal }: TokenCase,
+  connection: Connection,
+): Promise<void> {
+  const call = new AnonymousCall(connection, { clock, signal });
+  try {
+    await call.hello(version);
+    const roots = held.identity.bundle.roots.slice(-MAX_ASKED);
+    const digests = await Promise.all(
+      roots.map(async ({ der }) => formatDigest(await rootDigest(crypto, der))),
+    );
+    await call.call("ca.succession", { params: { digests } });
+  } finally {
+    call.close();
   }
 }
 

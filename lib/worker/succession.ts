@@ -13,7 +13,7 @@ import { AnonymousCall } from "./anonymous.ts";
 import type { WorkerPorts } from "./ports.ts";
 
 /** Most roots that are asked about; a bundle has one or two. */
-const MAX_ASKED = 8;
+export const MAX_ASKED = 8;
 
 /** How long a search may take, in milliseconds: whoever answers may be anybody. */
 const SEARCH_MS = 5 * SECOND;
