@@ -189,10 +189,13 @@ export class RotationDesk {
     const { rotation } = store.view(mustCluster);
     const { deadline = Infinity, finishAt = Infinity } = rotation ?? {};
     const idle = rotation ? WAITING_PAUSE : IDLE_PAUSE;
-    const longest = this.#asker.isBusy ? ASKING_PAUSE : idle;
     const patience = rotation ? patienceEnds(rotation) : Infinity;
+    const now = clock.now();
+    // That a node is down is known after some beats, and no change tells it.
+    const isPatient = now >= deadline && now < patience;
+    const longest = this.#asker.isBusy || isPatient ? ASKING_PAUSE : idle;
     const moments = [deadline, patience, finishAt + FINISH_PATIENCE_MS]
-      .map((moment) => moment - clock.now()).filter((ms) => ms > 0);
+      .map((moment) => moment - now).filter((ms) => ms > 0);
     if (this.#selfFailures > 0) {
       moments.push(this.#selfAgainAt - clock.monotonic());
     }

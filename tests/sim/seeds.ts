@@ -55,7 +55,7 @@ function seeds(kind: Kind): number[] {
  * are of a few of it, whose operator does much with the root.
  */
 function yearOf(seed: number): Scenario {
-  if (!isOfAll(seed)) return { ...YEAR, workers: 8 };
+  if (!isOfAll(seed)) return { ...YEAR, workers: 6 };
   return seed % 16 === 4 ? YEAR_IN_PEACE : { ...YEAR, rotateMs: 150 * DAY };
 }
 
