@@ -5,6 +5,7 @@ import {
   FOLDERS,
   type IdentityPems,
   isNewer,
+  type KnownFolder,
   LINK,
   linkedFolder,
   linkFolder,
@@ -98,6 +99,8 @@ export function readIdentity(
  */
 export class IdentityFiles {
   readonly #stateDir: string;
+  /** What was put in use last. */
+  #saved: KnownFolder | undefined;
 
   constructor(stateDir: string) {
     this.#stateDir = stateDir;
@@ -111,9 +114,13 @@ export class IdentityFiles {
   /** Puts a new identity in use; the present one is kept until `confirm`. */
   save(identity: IdentityPems): Promise<void> {
     return this.#reported("save the identity in", async () => {
-      const folder = await writeFolder(this.#stateDir, identity);
+      const before = this.#saved;
+      // Where this fails, the next one looks at the disk again.
+      this.#saved = undefined;
+      const folder = await writeFolder(this.#stateDir, identity, before);
       try {
         await linkFolder(this.#stateDir, folder);
+        this.#saved = { folder, pems: identity };
       } catch (cause) {
         const linked = await linkedFolder(this.#stateDir);
         if (linked !== folder) await discard(folder);

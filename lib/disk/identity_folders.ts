@@ -32,21 +32,31 @@ const MAX_PEM_BYTES = 1024 * 1024;
 /** `<number>-<8 random hex digits>`, the number telling which is newer. */
 const NAME_REGEXP = /^(\d{1,12})-[0-9a-f]{8}$/;
 
+/** An identity folder, and what is in it. */
+export interface KnownFolder {
+  readonly folder: string;
+  readonly pems: IdentityPems;
+}
+
 /**
  * Writes a new complete identity folder and gives its path. Only a whole
- * folder ever bears a name that {@linkcode listFolders} lists.
+ * folder ever bears a name that {@linkcode listFolders} lists; its name is on
+ * the disk once it was linked.
  *
+ * @param like a folder that some of it may be taken from
  * @throws the system's error, with nothing left behind
  */
 export async function writeFolder(
   stateDir: string,
   pems: IdentityPems,
+  like?: KnownFolder,
 ): Promise<string> {
-  const parent = await ensureFolders(stateDir);
+  const parent = `${stateDir}/${FOLDERS}`;
   const temporary = temporaryPath(parent);
   try {
+    if (!like) await ensureFolders(stateDir);
     await Deno.mkdir(temporary, { mode: 0o755 });
-    await writeParts(temporary, pems);
+    await writeParts(temporary, pems, like);
     await syncFolder(temporary);
     return await nameFolder(stateDir, temporary);
   } catch (cause) {
@@ -56,13 +66,44 @@ export async function writeFolder(
 }
 
 /** At once: the disk takes three files in the time of one. */
-async function writeParts(folder: string, pems: IdentityPems): Promise<void> {
-  const writing = PARTS.map(({ part, file, mode }) =>
-    writeNewFile(`${folder}/${file}`, pems[part], { mode })
-  );
+async function writeParts(
+  folder: string,
+  pems: IdentityPems,
+  like: KnownFolder | undefined,
+): Promise<void> {
+  const writing = PARTS.map(async ({ part, file, mode }) => {
+    const path = `${folder}/${file}`;
+    const text = pems[part];
+    const isSame = like?.pems[part] === text;
+    if (isSame && await linkPart(`${like.folder}/${file}`, { path, text })) {
+      return;
+    }
+    await writeNewFile(path, text, { mode });
+  });
   // None is written any more when the folder is discarded.
   await Promise.allSettled(writing);
   await Promise.all(writing);
+}
+
+/**
+ * A file that never changes may stand in two folders: a new root leaves key and
+ * certificate as they are, and those are on the disk.
+ *
+ * @returns whether it does: somebody may have changed it, and not every file
+ * system can link
+ */
+async function linkPart(
+  from: string,
+  to: { readonly path: string; readonly text: string },
+): Promise<boolean> {
+  try {
+    if (await Deno.readTextFile(from) !== to.text) return false;
+    await Deno.link(from, to.path);
+    return true;
+  } catch {
+    // It is written instead; what is wrong with the disk is told then.
+    return false;
+  }
 }
 
 /**
@@ -75,7 +116,10 @@ export async function takeFolder(
   from: string,
 ): Promise<string> {
   await ensureFolders(stateDir);
-  return await nameFolder(stateDir, from);
+  const folder = await nameFolder(stateDir, from);
+  // Before anything names it: it is the only one of its kind.
+  await syncFolder(`${stateDir}/${FOLDERS}`);
+  return folder;
 }
 
 /**
@@ -161,17 +205,23 @@ export async function linkedFolder(
 ): Promise<string | undefined> {
   const link = `${stateDir}/${LINK}`;
   try {
-    if (!(await Deno.lstat(link)).isSymlink) return link;
     const target = await Deno.readLink(link);
     return target.startsWith("/") ? target : `${stateDir}/${target}`;
   } catch (cause) {
+    if (isNoLink(cause)) return link;
     return ignoreMissing(cause);
   }
 }
 
+/** readlink(2) of something that is there. */
+function isNoLink(cause: unknown): boolean {
+  return cause instanceof Error && "code" in cause && cause.code === "EINVAL";
+}
+
 /**
  * Points the link at an identity folder, atomically, and durably when the
- * promise resolves.
+ * promise resolves. After a power cut before that, the link may name a folder
+ * whose own name was not written: then the one before counts, which is whole.
  *
  * @throws the system's error
  */
@@ -185,22 +235,22 @@ export async function linkFolder(
     // stays whole.
     await Deno.symlink(folder.slice(stateDir.length + 1), temporary);
     await Deno.rename(temporary, `${stateDir}/${LINK}`);
-    await syncFolder(stateDir);
+    // The disk takes both in the time of one.
+    const syncing = [`${stateDir}/${FOLDERS}`, stateDir].map(syncFolder);
+    await Promise.all(syncing);
   } catch (cause) {
     await discard(temporary);
     throw cause;
   }
 }
 
-async function ensureFolders(stateDir: string): Promise<string> {
-  const parent = `${stateDir}/${FOLDERS}`;
+async function ensureFolders(stateDir: string): Promise<void> {
   try {
-    await Deno.mkdir(parent, { mode: 0o755 });
+    await Deno.mkdir(`${stateDir}/${FOLDERS}`, { mode: 0o755 });
     await syncFolder(stateDir);
   } catch (cause) {
     if (!(cause instanceof Deno.errors.AlreadyExists)) throw cause;
   }
-  return parent;
 }
 
 async function nameFolder(stateDir: string, from: string): Promise<string> {
@@ -211,7 +261,6 @@ async function nameFolder(stateDir: string, from: string): Promise<string> {
   const suffix = crypto.randomUUID().slice(0, 8);
   const folder = `${parent}/${numberOf(newest) + 1}-${suffix}`;
   await Deno.rename(from, folder);
-  await syncFolder(parent);
   return folder;
 }
 

@@ -1,4 +1,3 @@
-import { syncFolder } from "./atomic_file.ts";
 import { damagedState, diskError } from "./disk_error.ts";
 import { readStateFile, writeStateFile } from "./state_file.ts";
 
@@ -45,7 +44,8 @@ export function writeStagedKey(
 }
 
 /**
- * Removes the staged key, if there is one.
+ * Removes the staged key, if there is one. A power cut may bring it back: what
+ * it belongs to is looked at whenever it is read.
  *
  * @throws {SwarmdError} `disk`
  */
@@ -53,7 +53,6 @@ export async function removeStagedKey(stateDir: string): Promise<void> {
   const path = `${stateDir}/${STAGED_KEY_FILE}`;
   try {
     await Deno.remove(path);
-    await syncFolder(stateDir);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return;
     throw diskError("remove", path, { cause });

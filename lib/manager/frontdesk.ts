@@ -8,7 +8,7 @@ import {
 import type { Logger } from "../base/logger.ts";
 import { LogThrottle } from "../base/log_throttle.ts";
 import type { Random } from "../base/random.ts";
-import type { Clock } from "../base/time.ts";
+import { type Clock, MINUTE } from "../base/time.ts";
 import type { NodePeer, Peer } from "../cluster/admission.ts";
 import type { SignedHead } from "../cluster/audit_head.ts";
 import { withTrusts } from "../cluster/known_bundle.ts";
@@ -32,6 +32,13 @@ import { VoidManagers } from "./void_managers.ts";
 import { Sessions, type WantedSession } from "./sessions.ts";
 import type { Tokens } from "./tokens.ts";
 import type { WaitingRoom } from "./waiting_room.ts";
+
+/**
+ * Shortest time between two heads that a node is told, in milliseconds. Each
+ * costs it a check, and while a root is rotated there is a new one with every
+ * beat: of 1,000 nodes, each judged six of them in one rotation.
+ */
+const HEAD_TOLD_MS = MINUTE;
 
 /** What the front desk works with. */
 export interface FrontdeskParts {
@@ -219,7 +226,8 @@ export class Frontdesk implements Desk {
     const nextMs = nextBeat(cluster.heartbeatMs, this.#parts.random);
     const { connection } = session;
     if (connection) pushOn(connection.connection, "heartbeat", { now, nextMs });
-    this.#tellHead(session);
+    const sinceHead = this.clock.monotonic() - session.toldHead.at;
+    if (sinceHead >= HEAD_TOLD_MS) this.#tellHead(session);
   }
 
   /** All at once, before they end: the next beat is for another process. */
@@ -230,8 +238,10 @@ export class Frontdesk implements Desk {
   /** With a beat, so that a fleet is not told in the same moment. */
   #tellHead(session: NodeSession): void {
     const head = this.#parts.auditHead();
-    if (!head || head.sequence === session.toldHead || !session.roomy) return;
-    session.toldHead = head.sequence;
+    const { sequence } = session.toldHead;
+    if (!head || head.sequence === sequence || !session.roomy) return;
+    const at = this.clock.monotonic();
+    session.toldHead = { sequence: head.sequence, at };
     session.push("audit.head", head);
   }
 

@@ -56,8 +56,8 @@ export class NodeSession {
   trustRoot: string | undefined;
   /** Why its last renewal failed, as it says. */
   problem: string | undefined;
-  /** Number of the newest head of the audit log that it was told. */
-  toldHead = 0;
+  /** Number of the newest head of the audit log that it was told, and when. */
+  toldHead = { sequence: 0, at: -Infinity };
   /** The newest such head that it says it keeps. */
   keptHead: SignedHead | undefined;
 

@@ -36,13 +36,15 @@ export const systemCrypto: Crypto = webCrypto(crypto.subtle, {
 
 /** Its own chain, roots, cross-signatures and heads are all that a worker sees. */
 const WORKER_KNOWS = 64;
+/** Every session of a fleet needs one. */
+const MANAGER_KNOWS = 16_384;
 
 /**
  * {@linkcode systemCrypto} for a worker: each of the few signatures that it
  * meets again with every identity and bundle is checked once.
  */
 export function workerCrypto(): Crypto {
-  return withKnownSignatures(systemCrypto, WORKER_KNOWS);
+  return withKnownSignatures(systemCrypto, { max: WORKER_KNOWS, by: "bytes" });
 }
 
 /**
@@ -58,7 +60,7 @@ export async function serverCrypto(): Promise<Crypto> {
     sha256: (data) =>
       new Uint8Array(createHash("sha256").update(data).digest()),
   });
-  return withKnownSignatures(plain);
+  return withKnownSignatures(plain, { max: MANAGER_KNOWS, by: "hash" });
 }
 
 function schedule(delayMs: number, callback: () => void): () => void {

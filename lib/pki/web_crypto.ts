@@ -49,10 +49,13 @@ export function webCrypto(
 class WebPrivateKey implements PrivateKey {
   readonly brand = "private-key";
   readonly key: CryptoKey;
+  /** As it was exported: this runtime takes 0.3 ms to do so once more. */
+  readonly pkcs8: Bytes;
   readonly scheme: Scheme;
 
-  constructor(key: CryptoKey, scheme: Scheme) {
+  constructor(key: CryptoKey, pkcs8: Bytes, scheme: Scheme) {
     this.key = key;
+    this.pkcs8 = pkcs8;
     this.scheme = scheme;
   }
 }
@@ -114,10 +117,8 @@ class WebCrypto implements Crypto {
     if (!await this.verify(request)) throw mixedUp();
   }
 
-  async exportPkcs8(key: PrivateKey): Promise<Bytes> {
-    return new Uint8Array(
-      await this.#subtle.exportKey("pkcs8", ownKey(key).key),
-    );
+  exportPkcs8(key: PrivateKey): Promise<Bytes> {
+    return Promise.try(() => ownKey(key).pkcs8.slice());
   }
 
   async sign(privateKey: PrivateKey, data: Bytes): Promise<Bytes> {
@@ -205,22 +206,22 @@ class WebCrypto implements Crypto {
     privateKey: CryptoKey,
     algorithm: Scheme["key"],
   ): Promise<KeyPair> {
-    const spki = await this.#spkiOf(privateKey, algorithm);
+    const exported = await this.#subtle.exportKey("pkcs8", privateKey);
+    const pkcs8 = new Uint8Array(exported);
+    const spki = carriedSpki(pkcs8) ??
+      await this.#spkiOf(privateKey, algorithm);
     const scheme = ownScheme(readSpki(spki));
-    return { privateKey: new WebPrivateKey(privateKey, scheme), spki };
+    return { privateKey: new WebPrivateKey(privateKey, pkcs8, scheme), spki };
   }
 
   /**
-   * What the file of the key carries, where it does: to ask this runtime for
-   * the public half has it computed anew, 0.55 ms each time (Deno 2.9.6).
+   * Of a key whose file does not carry its public half: this runtime computes it
+   * anew, in 0.55 ms (Deno 2.9.6).
    */
   async #spkiOf(
     privateKey: CryptoKey,
     algorithm: Scheme["key"],
   ): Promise<Bytes> {
-    const pkcs8 = await this.#subtle.exportKey("pkcs8", privateKey);
-    const carried = carriedSpki(new Uint8Array(pkcs8));
-    if (carried) return carried;
     const jwk = await this.#subtle.exportKey("jwk", privateKey);
     const publicKey = await this.#subtle
       .importKey("jwk", publicHalf(jwk), algorithm, EXTRACTABLE, ["verify"]);

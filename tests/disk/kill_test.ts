@@ -71,6 +71,13 @@ const SCENARIOS: readonly Scenario[] = [
     hitless: true,
   },
   {
+    action: "saveRoots",
+    given: "an identity",
+    prepare: (dir) => saveTags(dir, ["a"]),
+    tags: ["a", "new"],
+    hitless: true,
+  },
+  {
     action: "confirm",
     given: "two unconfirmed identities",
     prepare: (dir) => saveTags(dir, ["a", "b", "c"]),

@@ -148,6 +148,32 @@ Deno.test("A head goes to each session once, with a beat, and is kept as the nod
   assertEquals(house.desk.sessions.of(node.id)?.keptHead, head);
 });
 
+Deno.test("A node is told one head a minute, and the last one when the manager stops", async () => {
+  const { house, caller } = await opened();
+  const beat = async () => {
+    caller.send({ method: "heartbeat", params: { now: house.clock.now() } });
+    await house.clock.advance(1);
+    return caller.pushes("audit.head").map((head) => Number(head.sequence));
+  };
+  await house.heads.round();
+  const first = await newest(house);
+  assertEquals(await beat(), [first.sequence]);
+  for (let i = 0; i < 3; i++) {
+    await note(house, 100);
+    await house.heads.round();
+    assertEquals(await beat(), [first.sequence]);
+  }
+  await house.clock.advance(MINUTE);
+  const second = (await newest(house)).sequence;
+  assertEquals(await beat(), [first.sequence, second]);
+  await note(house, 100);
+  await house.heads.round();
+  house.desk.tellHeads();
+  await house.clock.advance(1);
+  const told = caller.pushes("audit.head").length;
+  assertEquals(told, 3);
+});
+
 Deno.test("A full disk stops issuing, not serving", async () => {
   const { house, caller, node } = await opened();
   await house.heads.round();

@@ -6,6 +6,7 @@ import {
   readCertificate,
   readCertificates,
 } from "../../lib/pki/certificate.ts";
+import type { Crypto } from "../../lib/pki/crypto.ts";
 import {
   bitString,
   explicit,
@@ -83,6 +84,29 @@ Deno.test("readCertificate() keeps its own copy of the bytes", async () => {
   const read = await readCertificate(realCrypto, given);
   given.fill(0);
   assertEquals(read.der, certificate.der);
+});
+
+Deno.test("readCertificate() reads again only what it has not read lately", async () => {
+  let hashed = 0;
+  const counting = () => {
+    const sha256 = (data: Bytes) => (hashed++, realCrypto.sha256(data));
+    return Object.assign(Object.create(realCrypto), { sha256 }) as Crypto;
+  };
+  const one = counting();
+  const { der } = (await forge({})).certificate;
+  const first = await readCertificate(one, der);
+  assertEquals(await readCertificate(one, der.slice()), first);
+  assertEquals(hashed, 1);
+  const changed = assemble({ serial: integer(0x7f) });
+  assertEquals((await readCertificate(one, changed)).serial, "7f");
+  // Of other cryptography it knows nothing.
+  await readCertificate(counting(), der);
+  assertEquals(hashed, 3);
+  for (let i = 0; i < 200; i++) {
+    await readCertificate(one, assemble({ serial: integer(1_000 + i) }));
+  }
+  await readCertificate(one, der);
+  assertEquals(hashed, 3 + 200 + 1);
 });
 
 Deno.test("readCertificate() shows serial numbers without a sign byte", async () => {

@@ -20,6 +20,14 @@ const ACTIONS: Readonly<Record<string, () => Promise<void>>> = {
     const files = await openIdentityFiles(stateDir);
     await files.save(taggedPems("new"));
   },
+  /** Another root beside the same certificate and key. */
+  saveRoots: async () => {
+    const files = await openIdentityFiles(stateDir);
+    await files.save(taggedPems("new"));
+    const { rootsPem } = taggedPems("new", 100);
+    await files.save({ ...taggedPems("new"), rootsPem });
+    await files.confirm();
+  },
   confirm: async () => {
     const files = await openIdentityFiles(stateDir);
     await files.confirm();
