@@ -24,6 +24,12 @@ export interface Clock {
 }
 
 /**
+ * What a wait is ended with that is not to fail: an abort without a reason
+ * makes an exception with a stack, 0.2 ms of a core each time (Deno 2.9.6).
+ */
+export const WOKEN = new DOMException("Woken", "AbortError");
+
+/**
  * Waits on a clock.
  *
  * @throws the signal's reason, at once when it is aborted

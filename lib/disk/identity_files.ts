@@ -99,8 +99,10 @@ export function readIdentity(
  */
 export class IdentityFiles {
   readonly #stateDir: string;
-  /** What was put in use last. */
+  /** What this put in use last; `undefined`: the disk tells. */
   #saved: KnownFolder | undefined;
+  /** The folders besides that one; `undefined`: the disk tells. */
+  #kept: readonly string[] | undefined;
 
   constructor(stateDir: string) {
     this.#stateDir = stateDir;
@@ -114,13 +116,13 @@ export class IdentityFiles {
   /** Puts a new identity in use; the present one is kept until `confirm`. */
   save(identity: IdentityPems): Promise<void> {
     return this.#reported("save the identity in", async () => {
-      const before = this.#saved;
-      // Where this fails, the next one looks at the disk again.
-      this.#saved = undefined;
+      const [before, kept] = [this.#saved, this.#kept];
+      this.#forget();
       const folder = await writeFolder(this.#stateDir, identity, before);
       try {
         await linkFolder(this.#stateDir, folder);
         this.#saved = { folder, pems: identity };
+        if (before && kept) this.#kept = [before.folder, ...kept];
       } catch (cause) {
         const linked = await linkedFolder(this.#stateDir);
         if (linked !== folder) await discard(folder);
@@ -132,7 +134,10 @@ export class IdentityFiles {
   /** Removes what was in use before the present identity. */
   confirm(): Promise<void> {
     return this.#reported("remove old identities in", async () => {
-      await removeFolders(await this.#older());
+      const kept = this.#kept ?? await this.#older();
+      this.#kept = undefined;
+      await removeFolders(kept);
+      this.#kept = [];
     });
   }
 
@@ -142,6 +147,7 @@ export class IdentityFiles {
       const current = await linkedFolder(this.#stateDir);
       const previous = await firstWhole(await this.#older());
       if (current === undefined || previous === undefined) return false;
+      this.#forget();
       await linkFolder(this.#stateDir, previous);
       await removeFolders([current]);
       return true;
@@ -175,6 +181,12 @@ export class IdentityFiles {
 
   get #statePath(): string {
     return `${this.#stateDir}/state.json`;
+  }
+
+  /** Whatever fails from here on, the next call looks at the disk again. */
+  #forget(): void {
+    this.#saved = undefined;
+    this.#kept = undefined;
   }
 
   async #older(): Promise<string[]> {

@@ -32,7 +32,7 @@ const MAX_PEM_BYTES = 1024 * 1024;
 /** `<number>-<8 random hex digits>`, the number telling which is newer. */
 const NAME_REGEXP = /^(\d{1,12})-[0-9a-f]{8}$/;
 
-/** An identity folder, and what is in it. */
+/** The newest identity folder, and what is in it. */
 export interface KnownFolder {
   readonly folder: string;
   readonly pems: IdentityPems;
@@ -43,7 +43,7 @@ export interface KnownFolder {
  * folder ever bears a name that {@linkcode listFolders} lists; its name is on
  * the disk once it was linked.
  *
- * @param like a folder that some of it may be taken from
+ * @param like the folder in use, where it is known: some of it may be taken over
  * @throws the system's error, with nothing left behind
  */
 export async function writeFolder(
@@ -58,7 +58,8 @@ export async function writeFolder(
     await Deno.mkdir(temporary, { mode: 0o755 });
     await writeParts(temporary, pems, like);
     await syncFolder(temporary);
-    return await nameFolder(stateDir, temporary);
+    const newest = like?.folder ?? await newestFolder(stateDir);
+    return await nameFolder(temporary, { stateDir, newest });
   } catch (cause) {
     await discard(temporary);
     throw cause;
@@ -116,7 +117,8 @@ export async function takeFolder(
   from: string,
 ): Promise<string> {
   await ensureFolders(stateDir);
-  const folder = await nameFolder(stateDir, from);
+  const newest = await newestFolder(stateDir);
+  const folder = await nameFolder(from, { stateDir, newest });
   // Before anything names it: it is the only one of its kind.
   await syncFolder(`${stateDir}/${FOLDERS}`);
   return folder;
@@ -253,13 +255,20 @@ async function ensureFolders(stateDir: string): Promise<void> {
   }
 }
 
-async function nameFolder(stateDir: string, from: string): Promise<string> {
-  const parent = `${stateDir}/${FOLDERS}`;
+async function newestFolder(stateDir: string): Promise<string> {
   const [newest = ""] = await listFolders(stateDir);
+  return newest;
+}
+
+async function nameFolder(
+  from: string,
+  { stateDir, newest }: { readonly stateDir: string; readonly newest: string },
+): Promise<string> {
   // The random part keeps a name from ever coming back with other content: a
   // slow reader could pair an old certificate with a new key.
   const suffix = crypto.randomUUID().slice(0, 8);
-  const folder = `${parent}/${numberOf(newest) + 1}-${suffix}`;
+  const name = `${numberOf(newest) + 1}-${suffix}`;
+  const folder = `${stateDir}/${FOLDERS}/${name}`;
   await Deno.rename(from, folder);
   return folder;
 }

@@ -24,6 +24,7 @@ export interface Desk {
   servingWith(): string;
   identify(facts: PeerFacts): Promise<Peer>;
   greeting(): HelloResult;
+  nextBeat(): number;
   /**
    * Proves that this manager knows a token; `undefined` when it does not. The
    * fingerprint is that of the certificate which this connection was made with.

@@ -217,13 +217,18 @@ export class Frontdesk implements Desk {
     return await this.#parts.handlers.serve(method, call);
   }
 
+  /** When the next beat of a session is wanted, in milliseconds. */
+  nextBeat(): number {
+    const { heartbeatMs } = this.#parts.store.view(mustCluster);
+    return nextBeat(heartbeatMs, this.#parts.random);
+  }
+
   /** A beat of a session's worker; it is answered with the next period. */
   beat(session: NodeSession, theirNow: number): void {
-    const cluster = this.#parts.store.view(mustCluster);
     const now = this.clock.now();
     session.beat();
     session.skewMs = theirNow - now;
-    const nextMs = nextBeat(cluster.heartbeatMs, this.#parts.random);
+    const nextMs = this.nextBeat();
     const { connection } = session;
     if (connection) pushOn(connection.connection, "heartbeat", { now, nextMs });
     const sinceHead = this.clock.monotonic() - session.toldHead.at;

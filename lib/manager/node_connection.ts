@@ -239,7 +239,8 @@ export class NodeConnection implements Carrier {
     const state = session
       ? { resumed: resume, lastSeen: session.received }
       : { resumed: false, lastSeen: 0 };
-    return { ...greeting, session: { id, ...state } };
+    const nextMs = this.#desk.nextBeat();
+    return { ...greeting, nextMs, session: { id, ...state } };
   }
 
   async #proof(params: HelloParams): Promise<string | undefined> {

@@ -1,5 +1,5 @@
 import { describeError } from "../base/errors.ts";
-import { HOUR, MINUTE, SECOND, sleep } from "../base/time.ts";
+import { HOUR, MINUTE, SECOND, sleep, WOKEN } from "../base/time.ts";
 import {
   FINISH_PATIENCE_MS,
   overdue,
@@ -179,7 +179,7 @@ export class RotationDesk {
     const longest = sleep(clock, this.#untilNextLook(), late.signal)
       .catch(() => {});
     await Promise.race([this.#wake.promise, longest]);
-    late.abort();
+    late.abort(WOKEN);
     await longest;
   }
 

@@ -2,7 +2,7 @@ import { backoffDelay } from "../base/backoff.ts";
 import { describeError, hasCode } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
-import { type Clock, MINUTE, SECOND, sleep } from "../base/time.ts";
+import { type Clock, MINUTE, SECOND, sleep, WOKEN } from "../base/time.ts";
 import {
   drawRenewal,
   type Life,
@@ -129,7 +129,7 @@ export class SelfRenewal {
   /** Renews as soon as that may be, and tries until it is done. */
   hasten(): void {
     this.#dueAt = this.#parts.clock.now();
-    this.#wake.abort();
+    this.#wake.abort(WOKEN);
   }
 
   async run(signal: AbortSignal): Promise<void> {

@@ -54,6 +54,8 @@ export const helloResult = z.object({
   cluster: id,
   manager: id,
   heartbeatMs: z.number().check(z.positive()),
+  /** When the first beat is wanted; absent: at once. */
+  nextMs: z.optional(z.number().check(z.positive())),
   managers: texts(64),
   session: z.optional(
     z.object({ id, resumed: z.boolean(), lastSeen: count }),

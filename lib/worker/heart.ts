@@ -9,6 +9,8 @@ export interface HeartOptions {
   readonly clock: Clock;
   /** Period until the manager names another, in milliseconds. */
   readonly heartbeatMs: number;
+  /** Until the first beat, in milliseconds; absent: it goes at once. */
+  readonly firstMs?: number | undefined;
   /** Sends a beat. */
   readonly beat: () => void;
   /** No answer came for three periods: the connection is half-open. */
@@ -16,8 +18,8 @@ export interface HeartOptions {
 }
 
 /**
- * The heartbeats of one connection, with one timer. The first goes at once; a
- * connection whose peer vanished behind a NAT would never tell by itself.
+ * The heartbeats of one connection, with one timer: a connection whose peer
+ * vanished behind a NAT would never tell by itself.
  */
 export class Heart {
   readonly #options: HeartOptions;
@@ -29,8 +31,9 @@ export class Heart {
     this.#options = options;
     this.#periodMs = bounded(options.heartbeatMs);
     this.#answeredAt = options.clock.monotonic();
-    options.beat();
-    this.#next(this.#periodMs);
+    const { firstMs = this.#periodMs } = options;
+    if (options.firstMs === undefined) options.beat();
+    this.#next(firstMs);
   }
 
   /** The manager answered; it may say when it wants the next beat. */

@@ -32,16 +32,11 @@ export class Registration {
     this.#parts = parts;
   }
 
-  /**
-   * A session lives on a connection that was made with this identity.
-   *
-   * @returns whether anything was told
-   */
-  established(used: HeldIdentity, isFresh: boolean): boolean {
-    if (!isFresh && used === this.#registered) return false;
+  /** A session lives on a connection that was made with this identity. */
+  established(used: HeldIdentity, isFresh: boolean): void {
+    if (!isFresh && used === this.#registered) return;
     this.#registered = used;
     this.#tell();
-    return true;
   }
 
   /** What the last try failed with; `undefined`: it did not fail. */

@@ -1,6 +1,6 @@
 import { toBase64 } from "../base/bytes.ts";
 import { describeError, hasCode, SwarmdError } from "../base/errors.ts";
-import { MINUTE, sleep, sleepUntil } from "../base/time.ts";
+import { MINUTE, sleep, sleepUntil, WOKEN } from "../base/time.ts";
 import { drawRenewal } from "../cluster/expiry.ts";
 import { createCsr } from "../pki/csr.ts";
 import type { KeyPair } from "../pki/crypto.ts";
@@ -95,19 +95,19 @@ export class Renewal {
    */
   renewNow({ changed = false } = {}): void {
     this.#pace.hurry({ changed });
-    this.#wake.abort();
+    this.#wake.abort(WOKEN);
   }
 
   /** Takes another trust bundle into use, when no renewal is under way. */
   adopt(change: Adoption): void {
     this.#adoption = change;
-    this.#wake.abort();
+    this.#wake.abort(WOKEN);
   }
 
   /** The identity in use is to be recovered: nothing else is tried. */
   recover(error: SwarmdError): void {
     this.#unconfirmed?.reject(error);
-    this.#wake.abort();
+    this.#wake.abort(WOKEN);
   }
 
   /** A manager answered a `hello` under this identity. */

@@ -1,6 +1,6 @@
 import { describeError, hasCode, SwarmdError } from "../base/errors.ts";
 import { newId } from "../base/random.ts";
-import { SECOND, sleep } from "../base/time.ts";
+import { SECOND, sleep, WOKEN } from "../base/time.ts";
 import type { Endpoint } from "../rpc/connection.ts";
 import { formatEndpoint } from "../rpc/endpoint.ts";
 import {
@@ -146,7 +146,7 @@ export class Uplink {
 
   /** Dials at once if it waits to: what stood in the way may be gone. */
   hurry(): void {
-    this.#hurry.abort();
+    this.#hurry.abort(WOKEN);
   }
 
   /**
@@ -316,6 +316,7 @@ export class Uplink {
     this.#heart = new Heart({
       clock: this.#parts.clock,
       heartbeatMs: hello.heartbeatMs,
+      firstMs: hello.nextMs,
       beat: () => this.#beat(line),
       silent: () => this.#halfOpen(line),
     });

@@ -246,9 +246,10 @@ export class Worker {
     this.#background(this.#renewal.confirmed(used));
     const { bundle } = used.trust;
     this.#background(this.#book.connected(endpoint, bundle));
-    if (!this.#registration.established(used, fresh)) return;
+    this.#registration.established(used, fresh);
     const { newest } = this.heads;
-    if (newest) this.#uplink.session?.notify("audit.kept", newest);
+    // The manager remembers it for as long as the session lives
+    if (fresh && newest) this.#uplink.session?.notify("audit.kept", newest);
   }
 
   #pushed(method: string, raw: unknown): void {

@@ -3,13 +3,14 @@ import { DAY, SECOND } from "../../lib/base/time.ts";
 import { Heart } from "../../lib/worker/heart.ts";
 import { FakeClock } from "../fakes/clock.ts";
 
-function heart(heartbeatMs: number) {
+function heart(heartbeatMs: number, firstMs?: number) {
   const clock = new FakeClock();
   const beats: number[] = [];
   let silentAt: number | undefined;
   const made = new Heart({
     clock,
     heartbeatMs,
+    firstMs,
     beat: () => beats.push(clock.monotonic()),
     silent: () => silentAt = clock.monotonic(),
   });
@@ -26,6 +27,21 @@ Deno.test("Heart beats at once, then each period", async () => {
   assertEquals(beats, [0, 5_000, 10_000, 15_000]);
   made.stop();
   assertEquals(clock.pending, 0);
+});
+
+Deno.test("Heart waits with the first beat for as long as it is told", async () => {
+  const { clock, beats, heart: made } = heart(5 * SECOND, 4_700);
+  await clock.advance(4_699);
+  assertEquals(beats, []);
+  await clock.advance(5_001);
+  assertEquals(beats, [4_700, 9_700]);
+  made.stop();
+  for (const wish of [1e-9, 0, -1]) {
+    const flooded = heart(5 * SECOND, wish);
+    await flooded.clock.advance(199);
+    assertEquals(flooded.beats, [], `${wish}`);
+    flooded.heart.stop();
+  }
 });
 
 Deno.test("Heart takes the period that the manager names, once", async () => {
