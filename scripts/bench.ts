@@ -40,13 +40,7 @@ const PARTS: Readonly<Record<string, (bench: Bench) => Promise<Figure[]>>> = {
   signing: ({ machine, quick }) => benchSigning(machine, quick),
   handshakes: ({ raw, quick }) => benchHandshakes(raw, quick),
   fleet: (bench) => benchFleet(limitsOf(bench), bench.quick),
-  rotation: (bench) =>
-    benchRotation({
-      limits: limitsOf(bench),
-      dialMs: bench.raw.latencyMs,
-      binary: BINARY,
-      quick: bench.quick,
-    }),
+  rotation: ({ quick }) => benchRotation({ binary: BINARY, quick }),
   removal: ({ quick }) => benchRemoval(quick),
   recovery: (bench) => benchRecovery(limitsOf(bench), bench.quick),
   crl: ({ quick }) => benchCrl(quick),

@@ -1,6 +1,7 @@
 import { parseArgs } from "@std/cli";
 import { createServer } from "node:tls";
 import type { AddressInfo } from "node:net";
+import type { Bytes } from "../../lib/base/bytes.ts";
 import { silentLogger } from "../../lib/base/logger.ts";
 import { newId } from "../../lib/base/random.ts";
 import { HOUR, SECOND } from "../../lib/base/time.ts";
@@ -13,6 +14,7 @@ import {
 import { listenTls } from "../../lib/net/tls_server.ts";
 import { NODE_ALPN } from "../../lib/net/tls_errors.ts";
 import { readCertificate } from "../../lib/pki/certificate.ts";
+import { readCsr } from "../../lib/pki/csr.ts";
 import { encodePem } from "../../lib/pki/pem.ts";
 import { issueLeaf, newSerial, type Role } from "../../lib/pki/profile.ts";
 import { createRoot } from "../../lib/pki/root.ts";
@@ -32,16 +34,15 @@ const root = await readCertificate(systemCrypto, rootDer);
 const rootsPem = encodePem("CERTIFICATE", rootDer);
 const clusterId = newId(systemRandom);
 
-async function leafOf(role: Role) {
-  const key = await systemCrypto.generateKey();
-  const der = await issueLeaf(systemCrypto, {
+function certify(role: Role, spki: Bytes): Promise<Bytes> {
+  return issueLeaf(systemCrypto, {
     issuer: root,
     issuerKey: rootKey.privateKey,
     profile: {
       clusterId,
       nodeId: newId(systemRandom),
       role,
-      spki: key.spki,
+      spki,
       serial: newSerial(systemRandom),
       notBefore: now - HOUR,
       notAfter: now + HOUR,
@@ -49,6 +50,11 @@ async function leafOf(role: Role) {
       ipAddresses: [],
     },
   });
+}
+
+async function leafOf(role: Role) {
+  const key = await systemCrypto.generateKey();
+  const der = await certify(role, key.spki);
   const pkcs8 = await systemCrypto.exportPkcs8(key.privateKey);
   return {
     chainPem: encodePem("CERTIFICATE", der),
@@ -86,7 +92,11 @@ function listenRaw(): Promise<number> {
   });
   server.on("secureConnection", (socket) => {
     socket.on("error", () => {});
-    socket.resume();
+    // What comes is a request for a certificate, in one piece.
+    socket.on("data", async (csr: Uint8Array) => {
+      const { spki } = await readCsr(systemCrypto, csr);
+      socket.write(await certify("worker", spki));
+    });
     socket.write(GREETING);
   });
   return new Promise((resolve) => {

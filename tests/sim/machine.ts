@@ -99,6 +99,12 @@ export abstract class Machine {
     this.#kill("by a loss of power", { silent: true });
   }
 
+  /** Whatever it was to die of at a write, it does not. */
+  spare(): void {
+    this.crashPlan = undefined;
+    this.process?.spare();
+  }
+
   /** It is never started again. */
   retire(): void {
     this.retired = true;

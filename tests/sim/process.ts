@@ -81,6 +81,11 @@ export class SimProcess implements NetProcess {
     this.#crashPlan = { write: this.#writes + write, when };
   }
 
+  /** Dies at no write. */
+  spare(): void {
+    this.#crashPlan = undefined;
+  }
+
   async #beforeWrite(what: string): Promise<void> {
     const write = ++this.#writes;
     await this.#diskTime();

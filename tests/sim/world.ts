@@ -136,13 +136,22 @@ export class World implements Fleet {
     return { events, issued, numbers: total, log: log.entries };
   }
 
+  /** A death that was planned for a later write would come amid the calm. */
+  #spareAll(): void {
+    for (const machine of [this.manager, ...this.workers]) machine.spare();
+  }
+
   /** In the end everything is put right, and everybody must be well. */
   async #calmDown(): Promise<void> {
     this.faults.end();
     this.approvals.end();
+    this.#spareAll();
     const { patienceMs, scenario: { durationMs, checkMs } } = this;
     const calmMs = 4 * (patienceMs + checkMs);
-    this.clock.after(calmMs - patienceMs, () => this.roots.end());
+    this.clock.after(calmMs - patienceMs, () => {
+      this.roots.end();
+      this.#spareAll();
+    });
     await this.#until(durationMs + calmMs);
     for (const worker of this.workers) {
       if (worker.retired || worker.connected) continue;
