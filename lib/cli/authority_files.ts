@@ -42,7 +42,12 @@ async function readOwn(
     const passphrase = await readPassphrase(passphraseFile, host);
     return { certificatesPem, keyPem, passphrase };
   }
-  if (passphraseFile === undefined) return { certificatesPem, keyPem };
+  // A key in an older form may be encrypted in its own way: who imports it tells
+  // how to convert it.
+  const isPlain = keyPem.includes("BEGIN PRIVATE KEY");
+  if (passphraseFile === undefined || !isPlain) {
+    return { certificatesPem, keyPem };
+  }
   throw refused(
     "Cannot use --ca-key-passphrase-file: the key is not encrypted",
   );

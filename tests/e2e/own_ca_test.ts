@@ -142,6 +142,10 @@ const REFUSED: readonly [string, string][] = [
     "the key is not encrypted",
   ],
   [
+    "--ca-cert=root.pem --ca-key=old.key --ca-key-passphrase-file=auth",
+    'a block "RSA PRIVATE KEY", want "PRIVATE KEY"',
+  ],
+  [
     "--ca-key-passphrase-file=auth",
     "--ca-key-passphrase-file goes with --ca-key only",
   ],
@@ -170,6 +174,9 @@ Deno.test("manager init refuses by name what does not go together, and touches n
   await corporate(folder);
   await make(folder, "leaf", { extensions: ["basicConstraints=CA:FALSE"] });
   await folder.write("auth", "00".repeat(32));
+  await folder.run(
+    "rsa -in root.key -traditional -out old.key -aes256 -passout file:auth",
+  );
   const before = await namesIn(folder.path);
   for (const [args, says] of REFUSED) {
     const { code, stderr, stdout } = await swarmd(
