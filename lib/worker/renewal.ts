@@ -221,9 +221,7 @@ export class Renewal {
     const { identity, logger, event } = this.#parts;
     await this.#parts.expect(recovered);
     this.#settled = this.#parts.held();
-    const renewAt = await this.#save(held);
-    this.#step = "saved";
-    await this.#use(held, renewAt, signal);
+    await this.#saveAndUse(held, signal);
     await identity.dropStagedKey();
     const facts = issuedFacts(held.certificate);
     logger.info("Certificate recovered", { serial: facts.serial, reason });
@@ -289,9 +287,7 @@ export class Renewal {
     // It asked and was answered: what is saved from here on is not confirmed.
     this.#settled = before;
     const held = await this.#check(answer, { key, before });
-    const renewAt = await this.#save(held);
-    this.#step = "saved";
-    await this.#use(held, renewAt, signal);
+    await this.#saveAndUse(held, signal);
     await identity.dropStagedKey();
     const facts = issuedFacts(held.certificate);
     logger.info("Certificate renewed", { serial: facts.serial });
@@ -316,13 +312,22 @@ export class Renewal {
     }
   }
 
-  async #save(held: HeldIdentity): Promise<number> {
+  /**
+   * When the next renewal is due is written beside the first connection: should
+   * that be lost, a restart renews once more, and nobody waits for it.
+   */
+  async #saveAndUse(held: HeldIdentity, signal: AbortSignal): Promise<void> {
     const { identity, random } = this.#parts;
     const { issuedAt, certificate: { notAfter } } = held;
     const renewAt = drawRenewal({ issuedAt, notAfter }, random);
     await identity.save(toStored(held));
-    await this.#parts.remember(held, renewAt);
-    return renewAt;
+    this.#step = "saved";
+    const both = [
+      this.#use(held, renewAt, signal),
+      this.#parts.remember(held, renewAt),
+    ];
+    await Promise.allSettled(both);
+    await Promise.all(both);
   }
 
   /** Into use, then wait: no renewal starts before this one is confirmed. */
