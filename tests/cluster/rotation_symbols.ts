@@ -4,6 +4,9 @@ import type { RotationOrder } from "../../lib/cluster/root_rotation.ts";
 import { nextGeneration, orderBase } from "../../lib/cluster/root_rotation.ts";
 import { DAY } from "../../lib/base/time.ts";
 import { cluster as sampleCluster } from "./samples.ts";
+import { start } from "../../lib/cluster/root_rotation.ts";
+import { advance } from "../../lib/cluster/rotation_steps.ts";
+import { NOW } from "./samples.ts";
 
 /*
  * Certificates as symbols: a root is its name, one letter; "H<G" is H signed by G, and "H<<G" the same marked as a successor.
@@ -111,4 +114,22 @@ export function orderFor(
       },
     }),
   };
+}
+
+/** Nobody is behind. */
+export const ALL = { nodes: [], now: NOW };
+
+/** A cluster whose next root is called H. */
+export function rotating(
+  change: { readonly trustFirst?: boolean; readonly name?: string } = {},
+): ClusterRecord {
+  const cluster = symbolicCluster();
+  return start(cluster, orderFor(cluster, { name: "H", now: NOW, ...change }));
+}
+
+/** As if everyone had always been done. */
+export function after(cluster: ClusterRecord, steps: number): ClusterRecord {
+  let now = cluster;
+  for (let i = 0; i < steps; i++) now = advance(now, ALL) ?? now;
+  return now;
 }
