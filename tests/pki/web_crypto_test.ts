@@ -69,6 +69,21 @@ Deno.test("sign() makes signatures that OpenSSL verifies, and its own keys are O
   );
 });
 
+Deno.test("exportPkcs8() gives a copy, and nothing else shows the key", async () => {
+  const { privateKey } = await realCrypto.generateKey();
+  const pkcs8 = await realCrypto.exportPkcs8(privateKey);
+  pkcs8.fill(0);
+  const again = await realCrypto.exportPkcs8(privateKey);
+  assertEquals((await realCrypto.importPkcs8(again)).spki.length > 0, true);
+  // The number itself, as any text of bytes would carry it (RFC 5915 §3)
+  const secret = again.subarray(36, 68);
+  const shown = Deno.inspect(privateKey, { depth: 9, showHidden: true }) +
+    JSON.stringify(privateKey);
+  for (const form of [toHex(secret), secret.toBase64(), [...secret].join()]) {
+    assertFalse(shown.replaceAll(/\s/g, "").includes(form));
+  }
+});
+
 Deno.test("sign() refuses a key that is not its own", async () => {
   await assertRejects(
     () => realCrypto.sign({ brand: "private-key" }, DATA),
