@@ -134,6 +134,9 @@ export class IdentityFiles {
   /** Removes what was in use before the present identity. */
   confirm(): Promise<void> {
     return this.#reported("remove old identities in", async () => {
+      const linked = await linkedFolder(this.#stateDir);
+      // Where somebody else changed the link, the disk tells.
+      if (linked !== this.#saved?.folder) this.#forget();
       const kept = this.#kept ?? await this.#older();
       this.#kept = undefined;
       await removeFolders(kept);
@@ -276,7 +279,14 @@ async function firstWhole(
 
 /** A crash in between leaves one that is not whole, so never used again. */
 async function removeFolders(folders: readonly string[]): Promise<void> {
-  for (const folder of folders) await Deno.remove(folder, { recursive: true });
+  for (const folder of folders) {
+    try {
+      await Deno.remove(folder, { recursive: true });
+    } catch (cause) {
+      // Somebody else removed it.
+      if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+    }
+  }
 }
 
 interface Subject {

@@ -26,6 +26,9 @@ const PARTS = [
   { part: "keyPem", file: "swarm-node.key", mode: 0o600 },
 ] as const;
 
+/** Every permission that a file can give. */
+const ALL_BITS = 0o7777;
+
 /** Roots of all generations together stay far below it; in bytes. */
 const MAX_PEM_BYTES = 1024 * 1024;
 
@@ -59,7 +62,10 @@ export async function writeFolder(
     await writeParts(temporary, pems, like);
     await syncFolder(temporary);
     const newest = like?.folder ?? await newestFolder(stateDir);
-    return await nameFolder(temporary, { stateDir, newest });
+    const folder = await nameFolder(temporary, { stateDir, newest });
+    // Where it may be the only one, no link may outlive its name.
+    if (!like) await syncFolder(parent);
+    return folder;
   } catch (cause) {
     await discard(temporary);
     throw cause;
@@ -76,9 +82,8 @@ async function writeParts(
     const path = `${folder}/${file}`;
     const text = pems[part];
     const isSame = like?.pems[part] === text;
-    if (isSame && await linkPart(`${like.folder}/${file}`, { path, text })) {
-      return;
-    }
+    const from = `${like?.folder}/${file}`;
+    if (isSame && await linkPart(from, { path, text, mode })) return;
     await writeNewFile(path, text, { mode });
   });
   // None is written any more when the folder is discarded.
@@ -95,9 +100,11 @@ async function writeParts(
  */
 async function linkPart(
   from: string,
-  to: { readonly path: string; readonly text: string },
+  to: { readonly path: string; readonly text: string; readonly mode: number },
 ): Promise<boolean> {
   try {
+    const { isFile, mode } = await Deno.lstat(from);
+    if (!isFile || ((mode ?? 0) & ALL_BITS) !== to.mode) return false;
     if (await Deno.readTextFile(from) !== to.text) return false;
     await Deno.link(from, to.path);
     return true;

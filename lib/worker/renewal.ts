@@ -317,17 +317,22 @@ export class Renewal {
    * that be lost, a restart renews once more, and nobody waits for it.
    */
   async #saveAndUse(held: HeldIdentity, signal: AbortSignal): Promise<void> {
-    const { identity, random } = this.#parts;
+    const { identity, random, logger } = this.#parts;
     const { issuedAt, certificate: { notAfter } } = held;
     const renewAt = drawRenewal({ issuedAt, notAfter }, random);
     await identity.save(toStored(held));
     this.#step = "saved";
-    const both = [
-      this.#use(held, renewAt, signal),
-      this.#parts.remember(held, renewAt),
-    ];
-    await Promise.allSettled(both);
-    await Promise.all(both);
+    const remembered = this.#parts.remember(held, renewAt).catch((error) =>
+      // It is known until this process ends, and goes out with the next write.
+      logger.error("Cannot write down when the next renewal is due", {
+        error: describeError(error),
+      })
+    );
+    try {
+      await this.#use(held, renewAt, signal);
+    } finally {
+      await remembered;
+    }
   }
 
   /** Into use, then wait: no renewal starts before this one is confirmed. */
@@ -336,6 +341,8 @@ export class Renewal {
     renewAt: number,
     signal: AbortSignal,
   ): Promise<void> {
+    // While it was saved, say: what is on the disk is used at the next start.
+    signal.throwIfAborted();
     const confirmed = Promise.withResolvers<void>();
     const stop = () => confirmed.reject(signal.reason);
     signal.addEventListener("abort", stop, { once: true });

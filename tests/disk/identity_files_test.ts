@@ -103,6 +103,11 @@ const TAMPERED: ReadonlyArray<
 > = [
   ["is gone", (path) => Deno.remove(path)],
   ["was changed", (path) => Deno.writeTextFile(path, "-----BEGIN X-----")],
+  ["is a link now", async (path) => {
+    await Deno.rename(path, `${path}.away`);
+    await Deno.symlink(`${path}.away`, path);
+  }],
+  ["may be read by others now", (path) => Deno.chmod(path, 0o646)],
 ];
 
 for (const [what, tamper] of TAMPERED) {
@@ -112,6 +117,7 @@ for (const [what, tamper] of TAMPERED) {
       await files.save(taggedPems("a"));
       for (const name of NAMES) await tamper(`${folder}/certificates/${name}`);
       await files.save(taggedPems("a"));
+      await files.confirm();
       assertEquals(await tagIn(folder), "a");
       assertEquals(
         await modeOf(`${folder}/certificates/swarm-node.key`),
@@ -119,6 +125,36 @@ for (const [what, tamper] of TAMPERED) {
       );
     }));
 }
+
+Deno.test("IdentityFiles.confirm() removes nothing that somebody put in use meanwhile", () =>
+  withFolder(async (folder) => {
+    const files = await openIdentityFiles(folder);
+    await files.save(taggedPems("a"));
+    await files.confirm();
+    const older = await linkedName(folder);
+    await files.save(taggedPems("b"));
+    await Deno.remove(`${folder}/certificates`);
+    await Deno.symlink(`identities/${older}`, `${folder}/certificates`);
+    await files.confirm();
+    assertEquals(await tagIn(folder), "a");
+    await files.save(taggedPems("c"));
+    await files.confirm();
+    assertEquals(await tagIn(folder), "c");
+  }));
+
+Deno.test("IdentityFiles.confirm() goes on where somebody removed an older identity", () =>
+  withFolder(async (folder) => {
+    const files = await openIdentityFiles(folder);
+    await files.save(taggedPems("a"));
+    await files.confirm();
+    await files.save(taggedPems("b"));
+    const gone = await linkedName(folder);
+    await files.save(taggedPems("c"));
+    await Deno.remove(`${folder}/identities/${gone}`, { recursive: true });
+    await files.confirm();
+    assertEquals((await namesIn(`${folder}/identities`)).length, 1);
+    assertEquals(await tagIn(folder), "c");
+  }));
 
 Deno.test("IdentityFiles.rollBack() goes back to the previous identity, once", () =>
   withFolder(async (folder) => {

@@ -37,6 +37,8 @@ export class RenewalRig implements AsyncDisposable {
   held: HeldIdentity;
   /** Answers a request; at first as the manager of the house does. */
   answer: (csr: string) => Promise<IssuedResult>;
+  /** What remembering the next moment waits for, or fails with. */
+  remembers: () => Promise<void> = () => Promise.resolve();
   /** Whether the next hello is answered as soon as the session is to move. */
   confirms = true;
   ended: Promise<unknown> = Promise.resolve();
@@ -63,7 +65,7 @@ export class RenewalRig implements AsyncDisposable {
       expect: () => Promise.resolve(),
       remember: (_, renewAt) => {
         this.remembered.push(renewAt);
-        return Promise.resolve();
+        return this.remembers();
       },
       ask: (csr) => {
         this.asked.push({ at: this.house.clock.monotonic(), csr });
