@@ -41,9 +41,9 @@ Deno.test("SessionChannel delivers everything once and in order over connections
         }
       },
     ),
-    { numRuns: 1_000, seed: fuzzSeed("session model") },
+    { numRuns: 1_500, seed: fuzzSeed("session model") },
   );
-  // The scripts did reach what they are for.
+  // The scripts did reach what they are for: 840 cuts, give or take 50.
   for (const count of Object.values(seen)) {
     assert(count > 500, Deno.inspect(seen));
   }
