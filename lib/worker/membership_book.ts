@@ -75,8 +75,12 @@ export class MembershipBook {
     if (LASTING.has(code)) await this.#change({ refused: code });
   }
 
-  async renewed({ issuedAt }: HeldIdentity, renewAt: number): Promise<void> {
-    await this.#change({ issuedAt, renewAt });
+  /**
+   * On disk with the next write, which is when a manager answered under it:
+   * should that be lost, a restart renews once more.
+   */
+  renewed({ issuedAt }: Pick<HeldIdentity, "issuedAt">, renewAt: number): void {
+    this.#membership = { ...this.#membership, issuedAt, renewAt };
   }
 
   /**

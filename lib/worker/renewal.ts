@@ -46,8 +46,8 @@ export interface RenewalParts extends WorkerPorts {
   use(held: HeldIdentity): void;
   /** Remembers that another bundle is about to be saved, durably. */
   expect(adopted: Adopted): Promise<void>;
-  /** Remembers when the next renewal is due, durably. */
-  remember(held: HeldIdentity, renewAt: number): Promise<void>;
+  /** Remembers when the next renewal is due: on disk once a manager answered. */
+  remember(held: HeldIdentity, renewAt: number): void;
   /** Asks the manager on the connection that holds the session. */
   ask(csr: string, signal: AbortSignal): Promise<IssuedResult>;
   /** Opens the next connection, with the identity in use. */
@@ -312,27 +312,14 @@ export class Renewal {
     }
   }
 
-  /**
-   * When the next renewal is due is written beside the first connection: should
-   * that be lost, a restart renews once more, and nobody waits for it.
-   */
   async #saveAndUse(held: HeldIdentity, signal: AbortSignal): Promise<void> {
-    const { identity, random, logger } = this.#parts;
+    const { identity, random } = this.#parts;
     const { issuedAt, certificate: { notAfter } } = held;
     const renewAt = drawRenewal({ issuedAt, notAfter }, random);
     await identity.save(toStored(held));
     this.#step = "saved";
-    const remembered = this.#parts.remember(held, renewAt).catch((error) =>
-      // It is known until this process ends, and goes out with the next write.
-      logger.error("Cannot write down when the next renewal is due", {
-        error: describeError(error),
-      })
-    );
-    try {
-      await this.#use(held, renewAt, signal);
-    } finally {
-      await remembered;
-    }
+    this.#parts.remember(held, renewAt);
+    await this.#use(held, renewAt, signal);
   }
 
   /** Into use, then wait: no renewal starts before this one is confirmed. */

@@ -66,7 +66,8 @@ interface Round {
 }
 
 async function rotateProcesses({ binary }: RotationBench): Promise<Round> {
-  await using cluster = await Cluster.start({ init: ["--cert-expiry=1h"] });
+  const init = ["--cert-expiry=1h"];
+  await using cluster = await Cluster.start({ init, binary });
   const workers = await Promise.all(
     Array.from(
       { length: WORKERS },

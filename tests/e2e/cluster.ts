@@ -16,6 +16,8 @@ export interface ClusterOptions {
   readonly listen?: string;
   /** Life of a certificate, for a cluster that is made with `--drill`. */
   readonly life?: string;
+  /** The program that the manager is run from; the tests' where left out. */
+  readonly binary?: string;
 }
 
 /** An element of `node ls --json`. */
@@ -170,14 +172,15 @@ export class Cluster implements AsyncDisposable {
   }
 
   async #init(options: ClusterOptions): Promise<void> {
-    const { init = [], life, listen = "127.0.0.1:0" } = options;
-    this.#manager = this.start([
+    const { init = [], life, listen = "127.0.0.1:0", binary } = options;
+    const args = [
       ...["manager", "init", "--json", "--log-format=json"],
       `--state-dir=${this.dir()}`,
       `--listen-addr=${listen}`,
       ...life === undefined ? [] : ["--drill", `--cert-expiry=${life}`],
       ...init,
-    ]);
+    ];
+    this.#manager = this.start(args, { ...binary !== undefined && { binary } });
     this.#ready = await this.#manager.waitFor("ready");
   }
 }

@@ -180,8 +180,8 @@ Deno.test("Worker whose new bundle was refused goes back, and adopts it and late
 Deno.test("Worker that missed a rotation comes back after a kill at any write of its recovery", async () => {
   const fleet = await Fleet.open({ leafLifeMs: 2 * HOUR });
   await using _fleet = fleet;
-  // Stage, expect, save, state, state of the connection, confirm, unstage.
-  const dying = deaths(7);
+  // Stage, expect, save, state of the connection, confirm, unstage.
+  const dying = deaths(6);
   const away: { death: (typeof dying)[number]; device: Device; id: string }[] =
     [];
   for (const [i, death] of dying.entries()) {

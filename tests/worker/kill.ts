@@ -11,6 +11,8 @@ export class DeadlyDisk implements DiskEvents {
   /** What was to be written, in order. */
   readonly writes: string[] = [];
   dead = false;
+  /** Writes that have happened: some are under way at the same time. */
+  #done = 0;
   /** Called at the moment of death. */
   died = () => {};
   readonly #death: Death;
@@ -20,17 +22,16 @@ export class DeadlyDisk implements DiskEvents {
   }
 
   before(what: string): Promise<void> {
-    this.writes.push(what);
-    return this.#at("before");
+    return this.#at("before", this.writes.push(what));
   }
 
   after(): Promise<void> {
-    return this.#at("after");
+    return this.#at("after", ++this.#done);
   }
 
-  #at(when: Death["when"]): Promise<void> {
+  #at(when: Death["when"], count: number): Promise<void> {
     const { write, when: deadly } = this.#death;
-    if (!this.dead && this.writes.length === write && when === deadly) {
+    if (!this.dead && count === write && when === deadly) {
       this.dead = true;
       this.died();
     }

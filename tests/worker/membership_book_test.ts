@@ -72,6 +72,18 @@ Deno.test("MembershipBook remembers a refusal that lasts, until it is connected"
   }
 });
 
+Deno.test("MembershipBook writes when the next renewal is due once a manager answered", async () => {
+  const { book, stored } = await openOn();
+  const at = { host: "a", port: 1 };
+  await book.connected(at, "sha256:b");
+  book.renewed({ issuedAt: 3 }, 4);
+  assertEquals(book.membership.renewAt, 4);
+  assertEquals((await stored())?.renewAt, 2);
+  await book.connected(at, "sha256:b");
+  const { issuedAt, renewAt } = await stored() ?? {};
+  assertEquals([issuedAt, renewAt], [3, 4]);
+});
+
 Deno.test("MembershipBook counts a generation once a manager answered under its bundle", async () => {
   const { book, stored } = await openOn();
   const at = { host: "a", port: 1 };

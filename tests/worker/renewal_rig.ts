@@ -37,8 +37,6 @@ export class RenewalRig implements AsyncDisposable {
   held: HeldIdentity;
   /** Answers a request; at first as the manager of the house does. */
   answer: (csr: string) => Promise<IssuedResult>;
-  /** What remembering the next moment waits for, or fails with. */
-  remembers: () => Promise<void> = () => Promise.resolve();
   /** Whether the next hello is answered as soon as the session is to move. */
   confirms = true;
   ended: Promise<unknown> = Promise.resolve();
@@ -63,10 +61,7 @@ export class RenewalRig implements AsyncDisposable {
       reload: () => this.#reload(),
       use: (next) => this.held = next,
       expect: () => Promise.resolve(),
-      remember: (_, renewAt) => {
-        this.remembered.push(renewAt);
-        return this.remembers();
-      },
+      remember: (_, renewAt) => void this.remembered.push(renewAt),
       ask: (csr) => {
         this.asked.push({ at: this.house.clock.monotonic(), csr });
         return this.answer(csr);

@@ -4,42 +4,52 @@ import { SerialIdentity } from "../../lib/worker/serial_identity.ts";
 import { settle } from "../fakes/clock.ts";
 import { diskFull, SimDisk } from "../sim/sim_disk.ts";
 
-Deno.test("SerialIdentity carries calls out one after the other, in their order", async () => {
+const PEMS = { rootsPem: "r", certificatePem: "c", keyPem: "k" };
+
+/** A store whose writes wait for a word, and what has begun and ended there. */
+function gated() {
   const log: string[] = [];
   const gates: (() => void)[] = [];
-  const store = new SerialIdentity(
-    new SimDisk().open({
-      before: (what) => {
-        log.push(`${what} begins`);
-        return new Promise((resolve) => gates.push(resolve));
-      },
-      after: (what) => {
-        log.push(`${what} ends`);
-        return Promise.resolve();
-      },
-    }),
-  );
-  const pem = { rootsPem: "r", certificatePem: "c", keyPem: "k" };
-  const all = [
-    store.save(pem),
-    store.confirm(),
-    store.saveState({ a: 1 }),
-    store.dropStagedKey(),
-  ];
+  const disk = new SimDisk().open({
+    before: (what) => {
+      log.push(`${what} begins`);
+      return new Promise((resolve) => gates.push(resolve));
+    },
+    after: (what) => {
+      log.push(`${what} ends`);
+      return Promise.resolve();
+    },
+  });
+  return { store: new SerialIdentity(disk), log, gates };
+}
+
+Deno.test("SerialIdentity carries calls out one after the other, in their order", async () => {
+  const { store, log, gates } = gated();
+  const all = [store.save(PEMS), store.confirm(), store.dropStagedKey()];
   const loaded = store.load();
-  for (let i = 0; i < 4; i++) {
+  for (let i = 0; i < all.length; i++) {
     await settle();
     assertEquals(log.length, 2 * i + 1);
     gates.shift()?.();
   }
   await Promise.all(all);
-  assertEquals(await loaded, pem);
-  assertEquals(
-    log.filter((line) => line.endsWith("ends")).map((line) =>
-      line.split(" ")[0]
-    ),
-    ["save", "confirm", "state", "unstage"],
-  );
+  assertEquals(await loaded, PEMS);
+  const ended = log.filter((line) => line.endsWith("ends"));
+  assertEquals(ended, ["save ends", "confirm ends", "unstage ends"]);
+});
+
+Deno.test("SerialIdentity writes the state beside a key, and in its own order", async () => {
+  const { store, log, gates } = gated();
+  const all = [store.save(PEMS), store.saveState(1), store.saveState(2)];
+  await settle();
+  assertEquals(log, ["save begins", "state begins"]);
+  gates[1]?.();
+  await settle();
+  assertEquals(log.slice(2), ["state ends", "state begins"]);
+  gates[2]?.();
+  gates[0]?.();
+  await Promise.all(all);
+  assertEquals(await store.loadState(), 2);
 });
 
 Deno.test("SerialIdentity goes on after a failure, which its caller is told", async () => {

@@ -68,7 +68,7 @@ Deno.test("Worker lives through many renewals, its own and the manager's, withou
 });
 
 Deno.test("Worker is the same node after a kill at every write of a renewal", async () => {
-  // Confirm at the connection; then stage, save, state, confirm, unstage.
+  // Confirm at the connection; then stage, save, confirm, state, unstage.
   for (const death of deaths(6)) {
     await using fleet = await Fleet.open({ leafLifeMs: 5 * MINUTE });
     const device = fleet.device("one");
