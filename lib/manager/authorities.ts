@@ -55,8 +55,8 @@ interface Carried {
   /** DER, base64. */
   readonly cross: string;
   readonly certificate: Certificate;
-  /** Of the root that it vouches for. */
-  readonly generation: number;
+  /** The root that it vouches for: DER, base64. */
+  readonly root: string;
   /** From then on nothing is issued with it, in milliseconds. */
   readonly until: number;
 }
@@ -80,8 +80,13 @@ export class Authorities {
   /** Those whose keys are elsewhere. */
   readonly external: ExternalSigners;
   readonly #parts: AuthorityParts;
+  /** By DER, base64. */
   readonly #certificates = new Map<string, Certificate>();
-  readonly #keys = new Map<number, PrivateKey>();
+  /**
+   * By the certificate of their root. A change that failed made another root of
+   * the generation that the next one makes.
+   */
+  readonly #keys = new Map<string, PrivateKey>();
   #carried: Carried | undefined;
   #anchors:
     | { readonly of: ClusterRecord; readonly open: OpenAnchors }
@@ -122,16 +127,19 @@ export class Authorities {
     }
   }
 
-  /** After a record was written: keys that it does not hold are gone. */
+  /**
+   * After a record was written, or could not be: keys that the one in the store
+   * does not hold are gone.
+   */
   forget(): void {
     const { root, rotation } = this.#cluster();
     const held = [root, ...(rotation ? [rotation.target] : [])];
     const kept = new Set(
-      held.filter(hasSigner).map(({ generation }) => generation),
+      held.filter(hasSigner).map(({ certificate }) => certificate),
     );
     this.external.keep(kept);
-    for (const generation of this.#keys.keys()) {
-      if (!kept.has(generation)) this.#keys.delete(generation);
+    for (const certificate of this.#keys.keys()) {
+      if (!kept.has(certificate)) this.#keys.delete(certificate);
     }
   }
 
@@ -141,7 +149,7 @@ export class Authorities {
    * one to them, and to nobody else. It is nowhere but in memory.
    */
   async carry(
-    carried: Pick<Carried, "cross" | "generation" | "until">,
+    carried: Pick<Carried, "cross" | "root" | "until">,
   ): Promise<void> {
     const certificate = await this.#read(carried.cross);
     this.#carried = { ...carried, certificate };
@@ -153,8 +161,8 @@ export class Authorities {
    */
   #carriedAt(now: number): Carried | undefined {
     const carried = this.#carried;
-    const { generation } = this.#cluster().root;
-    if (carried?.generation !== generation) return undefined;
+    const { certificate } = this.#cluster().root;
+    if (carried?.root !== certificate) return undefined;
     return now < carried.until ? carried : undefined;
   }
 
@@ -193,8 +201,8 @@ export class Authorities {
   get issuers(): readonly Issuer[] {
     const { root, rotation } = this.#cluster();
     const all = [root, ...(rotation ? [rotation.target] : [])];
-    return all.map(({ certificate, generation }) => {
-      const key = this.#keys.get(generation);
+    return all.map(({ certificate }) => {
+      const key = this.#keys.get(certificate);
       return { root: this.#certificate(certificate), ...(key && { key }) };
     });
   }
@@ -222,7 +230,7 @@ export class Authorities {
       const authority = { root: issuer, key, intermediates };
       return { ...this.#parts.makeSigner(authority), ...bound };
     }
-    const external = this.external.get(root.generation);
+    const external = this.external.get(root.certificate);
     if (!external) throw notReady();
     return {
       ...bound,
@@ -272,7 +280,7 @@ export class Authorities {
 
   async #open(root: RootRecord): Promise<void> {
     const { generation, key: value } = root;
-    if (!value || this.#keys.has(generation)) return;
+    if (!value || this.#keys.has(root.certificate)) return;
     const { crypto, keyRing: ring } = this.#parts;
     const name = rootKeyName(generation);
     const pkcs8 = await openValue(crypto, { ring, name, value });
@@ -288,7 +296,7 @@ export class Authorities {
         { verdict: "stop", hint: "Restore swarmd.db from a backup" },
       );
     }
-    this.#keys.set(generation, privateKey);
+    this.#keys.set(root.certificate, privateKey);
   }
 
   #certificate(base64: string): Certificate {
@@ -297,8 +305,8 @@ export class Authorities {
     throw notReady();
   }
 
-  #key({ generation }: Pick<RootRecord, "generation">): PrivateKey {
-    const key = this.#keys.get(generation);
+  #key({ certificate }: Pick<RootRecord, "certificate">): PrivateKey {
+    const key = this.#keys.get(certificate);
     if (key) return key;
     throw notReady();
   }

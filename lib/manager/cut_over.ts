@@ -72,8 +72,8 @@ export async function cutOff(
   await authorities.prepare(cutOver(before, order));
   // Before the transaction: what is issued right after it needs this already.
   if (cross !== undefined) {
-    const { generation } = target.record;
-    await authorities.carry({ cross, generation, until: plan.now + ASKED_MS });
+    const { certificate: root } = target.record;
+    await authorities.carry({ cross, root, until: plan.now + ASKED_MS });
   }
   const id = newId(random);
   const report = await store.update((tx) => {
@@ -86,7 +86,6 @@ export async function cutOff(
     voidTokens(tx, { tokens, by: "operator", now: plan.now });
     return who;
   });
-  authorities.forget();
   endOthers(parts, report);
   return report;
 }

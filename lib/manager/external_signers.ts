@@ -25,10 +25,11 @@ export interface ExternalSignersParts {
   readonly makeExternalSigner?: MakeExternalSigner;
 }
 
-/** The signers whose keys are elsewhere, by generation of their root. */
+/** The signers whose keys are elsewhere, by the certificate of their root. */
 export class ExternalSigners {
   readonly #parts: ExternalSignersParts;
-  readonly #signers = new Map<number, ExternalSigner>();
+  /** By DER, base64. */
+  readonly #signers = new Map<string, ExternalSigner>();
   #opened = Promise.withResolvers<void>();
 
   constructor(parts: ExternalSignersParts) {
@@ -37,8 +38,7 @@ export class ExternalSigners {
 
   /** @throws {SwarmdError} `damaged-state`, `not-supported` */
   async open(root: RootRecord, issuer: Certificate): Promise<void> {
-    const { generation, external } = root;
-    if (!external || this.#signers.has(generation)) return;
+    if (!root.external || this.#signers.has(root.certificate)) return;
     (await this.prepare(root, issuer))();
   }
 
@@ -54,19 +54,19 @@ export class ExternalSigners {
     const authorities = await openExternal(crypto, root, keyRing);
     const signer = make({ issuer, authorities });
     return () => {
-      this.#signers.set(root.generation, signer);
+      this.#signers.set(root.certificate, signer);
       this.#opened.resolve();
     };
   }
 
-  get(generation: number): ExternalSigner | undefined {
-    return this.#signers.get(generation);
+  get(certificate: string): ExternalSigner | undefined {
+    return this.#signers.get(certificate);
   }
 
-  /** Drops those of all other generations. */
-  keep(generations: ReadonlySet<number>): void {
-    for (const generation of this.#signers.keys()) {
-      if (!generations.has(generation)) this.#signers.delete(generation);
+  /** Drops those of all other roots. */
+  keep(certificates: ReadonlySet<string>): void {
+    for (const certificate of this.#signers.keys()) {
+      if (!certificates.has(certificate)) this.#signers.delete(certificate);
     }
   }
 

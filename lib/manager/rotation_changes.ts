@@ -125,8 +125,10 @@ export class RotationChanges {
     });
   }
 
+  /** What was opened for a record that could not be written is forgotten. */
   async #exclusive<T>(change: () => Promise<T>): Promise<T> {
-    const mine = this.#last.then(change);
+    const { authorities } = this.#parts;
+    const mine = this.#last.then(change).finally(() => authorities.forget());
     this.#last = mine.catch(() => {}); // told to its caller
     return await mine;
   }
@@ -149,7 +151,6 @@ export class RotationChanges {
       const now = clock.now();
       if (tokens) replaceAllStanding(tx, { tokens, by, now });
     });
-    authorities.forget();
     const { phase = "stable" } = step.rotation ?? {};
     logger.info("Root rotation", {
       phase,
@@ -220,14 +221,13 @@ export class RotationChanges {
     change: (cluster: ClusterRecord) => ClusterRecord,
     { by, why }: Required<Change>,
   ): Promise<void> {
-    const { store, authorities, logger } = this.#parts;
+    const { store, logger } = this.#parts;
     await store.update((tx) => {
       const before = mustCluster(tx);
       const after = change(before);
       // Such as an abort of what is returning already: nothing was decided.
       if (after !== before) this.#put(tx, after, { by, why });
     });
-    authorities.forget();
     logger[by === "operator" ? "warn" : "info"]("Root rotation", { why });
   }
 

@@ -62,7 +62,22 @@ export async function signLeaf(
   const expected = signer.choosesMoments ? fields : profile;
   const wrong = checkLeaf(leaf, { ...expected, roles: [profile.role] });
   if (wrong.length > 0) throw unusable(wrong.join("; "));
+  await checkSignature(crypto, leaf, signer.issuer);
   return recordOf(leaf, { ...parts, subject });
+}
+
+/** A key that is not the issuer's would cut off whoever it signs for. */
+async function checkSignature(
+  crypto: Crypto,
+  leaf: Certificate,
+  issuer: Certificate,
+): Promise<void> {
+  const { signatureAlgorithm: algorithm, tbs: data, signature } = leaf;
+  const { spki } = issuer;
+  if (await crypto.verify({ spki, algorithm, data, signature })) return;
+  throw unusable(
+    `it does not carry the signature of "${formatName(issuer.subject)}"`,
+  );
 }
 
 async function readSigned(crypto: Crypto, der: Bytes): Promise<Certificate> {
