@@ -14,7 +14,7 @@ import type { Signer } from "../pki/signer.ts";
 import { fromBase64 } from "../base/bytes.ts";
 import { isPresentAuthority } from "./authority_servers.ts";
 import { spkiHash } from "./bootstrap.ts";
-import { mustCluster, mustNode } from "./records.ts";
+import { mustCluster } from "./records.ts";
 import { rootFacts } from "./root_facts.ts";
 import {
   planRotation,
@@ -30,6 +30,15 @@ const IN_FLIGHT = 64;
 const REHEARSAL_MS = 45 * SECOND;
 /** And at least so long for the nodes, whatever an authority took of it. */
 const NODES_MS = 15 * SECOND;
+
+/**
+ * What is signed is good for so long at most, in milliseconds, whatever becomes
+ * of the node: it is on no record, so nothing could take it back. A clock may be
+ * ahead by as much.
+ */
+const SIGNED_MS = HOUR;
+/** Nobody is a manager by a rehearsal: workers would believe it. */
+const SIGNED_ROLE = "worker";
 
 /** No node has anything to do. */
 const NOBODY = { ready: 0, problems: [], absent: [] };
@@ -56,7 +65,8 @@ interface Plan {
 /**
  * Makes all that a rotation needs, and writes nothing. Then has every connected
  * node go through a renewal under a root that is thrown away: nothing is
- * recorded, so nothing that comes of it is ever accepted.
+ * recorded, so nothing that comes of it is ever accepted here. Elsewhere it is a
+ * worker's certificate, for an hour.
  */
 export class RehearsalDesk {
   readonly #parts: RotationParts;
@@ -136,6 +146,7 @@ export class RehearsalDesk {
     asked: { readonly rehearsal: string; readonly csr: string },
   ): Promise<IssuedResult> {
     const { store, crypto, clock } = this.#parts;
+    const role = SIGNED_ROLE;
     const rehearsal = this.#mustBe(asked.rehearsal);
     const { signer } = rehearsal;
     // Each costs a signature: one for everybody who was asked, and no more.
@@ -149,7 +160,6 @@ export class RehearsalDesk {
       rehearsal.shown.add(nodeId);
       throw notSigned();
     }
-    const { role } = store.view((view) => mustNode(view, nodeId));
     const managerNames = { dnsNames: [], ipAddresses: [] };
     const parts = { ...this.#parts, signer, managerNames };
     const { chain = [], issuedAt } = await signLeaf(parts, {
@@ -227,7 +237,10 @@ export class RehearsalDesk {
     // The rotation asks nothing of it, and it may be dead: so does this
     if (store.view(mustCluster).root.external) return undefined;
     // Nobody vouches for another root: the present one has to do
-    return authorities.signerFor({ role: "worker", now: clock.now() });
+    const now = clock.now();
+    const signer = authorities.signerFor({ role: SIGNED_ROLE, now });
+    const { until = Infinity } = signer;
+    return { ...signer, until: Math.min(until, now + SIGNED_MS) };
   }
 
   /** A root that nobody will ever trust. */
@@ -244,11 +257,11 @@ export class RehearsalDesk {
       ...{ root, generation, issuer, issuerKey, random, now },
       clusterId: cluster.id,
       successor: false,
-      end: now + HOUR,
+      end: now + SIGNED_MS,
     });
     const intermediates = [await readCertificate(crypto, cross)];
     const authority = { root, key: key.privateKey, intermediates };
-    return authorities.signerOf(authority);
+    return { ...authorities.signerOf(authority), until: now + SIGNED_MS };
   }
 
   /** Those that came, and are of a version that does not know how. */
