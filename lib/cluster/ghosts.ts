@@ -28,5 +28,6 @@ export function removeGhost(
   if (!node || node.firstSeen !== undefined) return;
   const why = "it never came with its certificate";
   removeNode(tx, { nodeId, by: "manager", why, now });
-  forgetRemoved(tx, nodeId);
+  const { spkis: redeemed = [] } = tx.get("removed", nodeId) ?? {};
+  forgetRemoved(tx, { nodeId, redeemed });
 }

@@ -7,9 +7,10 @@ import {
 import type { Transaction } from "./store.ts";
 
 /**
- * Records that a certificate was issued to a node. A manager's that it takes
- * the place of was never used, and might be yet: no record would know it, and
- * workers, who see no record, would believe whoever presents it.
+ * Records that a certificate was issued to a node. One that it takes the place
+ * of was never used, and might be yet: no record would know it, so no removal
+ * would reach it, and whoever sees no record (workers, and those who go by the
+ * CRL) would believe whoever presents it.
  */
 export function recordIssued(
   tx: Transaction,
@@ -20,7 +21,7 @@ export function recordIssued(
   },
 ): void {
   const { id: nodeId, certificates: { pending } } = node;
-  if (pending?.role === "manager") {
+  if (pending) {
     deny(tx, { ...pending, nodeId, reason: "superseded", deniedAt });
   }
   tx.put("node", nodeId, withPending(node, issued));

@@ -4,7 +4,6 @@ import { audit } from "./audit.ts";
 import { deny } from "./denylist.ts";
 import type { CertificateRecord, NodeRecord } from "./node.ts";
 import { refuseOwn } from "./own_node.ts";
-import type { RemovedNode } from "./removed_node.ts";
 import type { Transaction, View } from "./store.ts";
 
 /** How long after its last certificate a removed node is still known by name. */
@@ -72,16 +71,31 @@ export function removeNode(tx: Transaction, removal: Removal): boolean {
   return true;
 }
 
+/** A removed node that may be forgotten. */
+export interface Forgettable {
+  readonly nodeId: string;
+  /** Keys that it redeemed tokens with; it may have had many since. */
+  readonly redeemed: readonly string[];
+}
+
 /** Removed nodes whose last certificate ended long ago. */
-export function findForgettable(view: View, now: number): RemovedNode[] {
-  return [...view.list("removed")].filter(({ until }) => until <= now);
+export function findForgettable(view: View, now: number): Forgettable[] {
+  const over = [...view.list("removed")].filter(({ until }) => until <= now);
+  if (over.length === 0) return [];
+  const byNode = Map.groupBy(view.list("redemption"), ({ nodeId }) => nodeId);
+  return over.map(({ id: nodeId }) => {
+    const redeemed = (byNode.get(nodeId) ?? []).map(({ spki }) => spki);
+    return { nodeId, redeemed };
+  });
 }
 
 /** Forgets a removed node, and the tokens that its keys redeemed. */
-export function forgetRemoved(tx: Transaction, nodeId: string): void {
-  const record = tx.get("removed", nodeId);
+export function forgetRemoved(
+  tx: Transaction,
+  { nodeId, redeemed }: Forgettable,
+): void {
   tx.remove("removed", nodeId);
-  for (const spki of record?.spkis ?? []) {
+  for (const spki of redeemed) {
     const redemption = tx.get("redemption", spki);
     if (redemption?.nodeId === nodeId) tx.remove("redemption", spki);
   }

@@ -12,6 +12,11 @@ export const MAX_WAITING = 1_000;
 export const MAX_WAITING_PER_TOKEN = 100;
 /** Most keys that wait to be one node again, by one certificate. */
 const MAX_WAITING_PER_CERTIFICATE = 4;
+/**
+ * And by all of its certificates. A worker gets itself one after the other: with
+ * some hundred of them it would keep everybody else out.
+ */
+const MAX_WAITING_PER_NODE = 32;
 
 /** What an operator says of an applicant. */
 export type Word = NonNullable<Applicant["verdict"]>;
@@ -76,8 +81,13 @@ export function enqueue(tx: Transaction, applicant: Applicant): void {
  */
 export function enqueueRecovery(tx: Transaction, applicant: Applicant): void {
   const { nodeId, at, shown } = applicant;
-  const same = listWaiting(tx, at).filter((each) =>
-    each.kind === "recover" && each.nodeId === nodeId &&
+  const all = listWaiting(tx, at).filter((each) =>
+    each.kind === "recover" && each.nodeId === nodeId
+  );
+  if (all.length >= MAX_WAITING_PER_NODE) {
+    throw full(all.length, " to be the same node");
+  }
+  const same = all.filter((each) =>
     each.shown?.fingerprint === shown?.fingerprint
   );
   if (same.length >= MAX_WAITING_PER_CERTIFICATE) {

@@ -164,7 +164,7 @@ const FORGETTABLE: readonly ((
       removeGhost(tx, { nodeId, now })
     ),
   (view, now) =>
-    findForgettable(view, now).map(({ id }) => (tx) => forgetRemoved(tx, id)),
+    findForgettable(view, now).map((each) => (tx) => forgetRemoved(tx, each)),
   (view, now) =>
     findEndedTokens(view, now).map(({ id }) => (tx) => tx.remove("token", id)),
   (view, now) =>

@@ -156,13 +156,12 @@ export class Issuance {
 
   /** @throws {SwarmdError} `csr-refused`, or a `Refusal` */
   async renew(request: RenewRequest): Promise<IssuedResult> {
-    const { csr, by, fingerprint } = request;
+    const { csr, by, fingerprint, nodeId: turn } = request;
     const own = fingerprint === undefined;
     const key = await this.readKey(csr, { own });
     return await this.fulfil({
       ...key,
-      csr,
-      by,
+      ...{ csr, by, turn },
       why: "renewal",
       decide: (view) => this.#decideRenewal(view, { ...request, ...key }),
       record: (tx, { nodeId, issued }) => {
@@ -185,13 +184,13 @@ export class Issuance {
   }
 
   /**
-   * Carries out what is decided. A second request for a key in flight waits;
-   * then it finds what is stored.
+   * Carries out what is decided. A second request for a key in flight waits,
+   * or for a node that renews; then it finds what is stored.
    *
    * @throws {SwarmdError} a `Refusal`
    */
   async fulfil(order: Order): Promise<IssuedResult> {
-    const key = order.spkiHash;
+    const key = order.turn ?? order.spkiHash;
     const before = this.#inFlight.get(key) ?? Promise.resolve();
     const mine = before.catch(() => {}).then(() => this.#decideAndSign(order));
     this.#inFlight.set(key, mine);

@@ -34,6 +34,11 @@ export interface ProvenKey {
 export interface Order extends ProvenKey {
   readonly csr: Bytes;
   readonly by: string;
+  /**
+   * Orders of one turn are carried out one after the other: what was signed for
+   * nothing costs as much. Default: the key's.
+   */
+  readonly turn?: string;
   /** What it is in the audit log. Default: `issued`. */
   readonly action?: "recovered";
   /** What entitles to it, for the audit log. */

@@ -25,6 +25,9 @@ const ENDED = new SwarmdError("unreachable", "The connection has ended");
 /** Version of the protocol that this manager speaks. */
 export const PROTOCOL = 1;
 
+/** Times that a node may say `hello` on one connection. */
+const MAX_GREETINGS = 2;
+
 type State =
   | "greeting"
   | "judging"
@@ -43,6 +46,7 @@ export class NodeConnection implements Carrier {
   readonly servedWith: string;
   readonly #desk: Desk;
   #state: State = "greeting";
+  #greetings = 0;
   #peer: Peer = { kind: "anonymous" };
   #admittedAs: string | undefined;
   #session: NodeSession | undefined;
@@ -153,6 +157,7 @@ export class NodeConnection implements Carrier {
       throw unexpected("a message that is no request");
     }
     if (message.method === "hello" && this.#mayGreet()) {
+      this.#greetings++;
       this.#cancelTimer();
       this.#state = "judging";
       this.#run(message.id, () => this.#greet(message.id, message.params));
@@ -167,10 +172,14 @@ export class NodeConnection implements Carrier {
     return this.#state === "judging";
   }
 
-  /** A node whose session is unknown here greets again, with a new one. */
+  /**
+   * A node whose session is unknown here greets again, with a new one: once,
+   * since what it says of itself is written down.
+   */
   #mayGreet(): boolean {
-    return this.#state === "greeting" ||
-      (this.#state === "waiting-call" && this.#peer.kind === "node");
+    if (this.#state === "greeting") return true;
+    return this.#state === "waiting-call" && this.#peer.kind === "node" &&
+      this.#greetings < MAX_GREETINGS;
   }
 
   #run(requestId: number, work: () => Promise<void>): void {

@@ -18,6 +18,11 @@ const base64 = (maxBytes: number) =>
 /** 16 to 32 bytes: never guessed, never a flood. */
 const nonce = base64(32).check(z.minLength(24));
 const count = z.number().check(z.int(), z.gte(0));
+/**
+ * A moment, in milliseconds: one that a `Date` can be (ECMA-262 §21.4.1.1). Any
+ * other throws where it is shown.
+ */
+const moment = z.number().check(z.gte(-8.64e15), z.lte(8.64e15));
 /** A SHA-256 as people see it. */
 const digest = z.string().check(z.regex(/^sha256:[0-9a-f]{64}$/));
 const texts = (most: number) => z.array(text).check(z.maxLength(most));
@@ -50,7 +55,7 @@ export const helloResult = z.object({
   version: text,
   features: texts(32),
   /** The manager's wall clock, in milliseconds: it explains, never decides. */
-  now: z.number(),
+  now: moment,
   cluster: id,
   manager: id,
   heartbeatMs: z.number().check(z.positive()),
@@ -110,7 +115,7 @@ export const renewParams = z.object({ csr: base64(8 * 1024) });
 export const recoverParams = z.object({
   csr: base64(8 * 1024),
   /** Clock of the node, in milliseconds. */
-  now: z.optional(z.number()),
+  now: z.optional(moment),
 });
 
 /** An issued certificate. */
@@ -121,8 +126,8 @@ export const issuedResult = z.object({
   /** Leaf first, then its intermediates, DER in base64. */
   chain: z.array(base64(16 * 1024)).check(z.minLength(1), z.maxLength(6)),
   /** When it was signed, by the manager's clock, in milliseconds. */
-  issuedAt: z.number(),
-  now: z.number(),
+  issuedAt: moment,
+  now: moment,
 });
 
 /** Nothing is issued yet: an operator decides, and the answer comes then. */
@@ -141,7 +146,7 @@ export const registerParams = z.object({
   /** Digest of its trust bundle. */
   trustRoot: digest,
   /** Its own clock, in milliseconds. */
-  now: z.number(),
+  now: moment,
   /** Why its last renewal failed; absent: it did not, or is not told. */
   problem: z.optional(z.string().check(z.regex(PROBLEM_REGEXP))),
 });
@@ -149,7 +154,7 @@ export const registerParams = z.object({
 /** A beat of the worker; the manager's answer is of the same name. */
 export const heartbeatParams = z.object({
   /** Clock of the sender, in milliseconds. */
-  now: z.number(),
+  now: moment,
   /** From the manager: when the next beat is wanted, in milliseconds. */
   nextMs: z.optional(z.number().check(z.positive())),
 });
@@ -162,7 +167,7 @@ export const closeParams = z.object({
   code: text,
   message: z.string().check(z.maxLength(1024)),
   hint: z.optional(text),
-  now: z.number(),
+  now: moment,
 });
 
 /** The managers' addresses. */
@@ -174,7 +179,7 @@ export const voidManagersParams = z.object({
     /** SHA-256 of the DER, lower-case hex. */
     fingerprint: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
     /** Its own end, in milliseconds. */
-    until: count,
+    until: moment,
   })).check(z.maxLength(MAX_VOID_MANAGERS)),
 });
 
@@ -221,7 +226,7 @@ export const auditHead = z.object({
   /** Of that entry, SHA-256 in lower-case hex. */
   hash: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
   /** Clock of the manager, in milliseconds. */
-  at: z.number(),
+  at: moment,
   manager: id,
   /** DER. */
   certificate: base64(8 * 1024),

@@ -6,6 +6,7 @@ import type { Store } from "../../lib/cluster/store.ts";
 import {
   applicantOf,
   enqueue,
+  enqueueRecovery,
   findApplicant,
   findForgotten,
   giveWord,
@@ -58,6 +59,23 @@ Deno.test("enqueue() lets so many wait by a token, and so many in all", async ()
   assertEquals(await code(join(full, applicant("over"))), "too-busy");
   const { tokenId: _, ...recovering } = applicant("r", { kind: "recover" });
   assertEquals(await code(join(full, recovering)), "too-busy");
+});
+
+Deno.test("enqueueRecovery() lets few keys wait to be one node, however many certificates they show", async () => {
+  const store = await withQueue();
+  const wait = (i: number, nodeId: string) => {
+    const shown = {
+      ...{ serial: `${i}`, fingerprint: `print ${i}` },
+      ...{ notBefore: NOW, issuerKeyId: "key" },
+    };
+    const { tokenId: _, ...one } = applicant(`${nodeId} ${i}`, {
+      ...{ kind: "recover", nodeId, shown } as const,
+    });
+    return code(store.update((tx) => enqueueRecovery(tx, one)));
+  };
+  for (let i = 0; i < 32; i++) assertEquals(await wait(i, "greedy"), "");
+  assertEquals(await wait(32, "greedy"), "too-busy");
+  assertEquals(await wait(33, "another"), "");
 });
 
 Deno.test("enqueue() counts neither the rejected nor the forgotten, and never keeps more", async () => {

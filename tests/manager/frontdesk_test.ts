@@ -232,6 +232,23 @@ Deno.test("Frontdesk answers a session that it does not know, and the node opens
   }
 });
 
+Deno.test("Frontdesk writes down what a node trusts so often on a connection, and no oftener", async () => {
+  const { house, node } = await opened();
+  let writes = 0;
+  house.store.watch((changes) => {
+    writes += changes.filter(({ kind }) => kind === "node").length;
+  });
+  const caller = house.connect(node.chain);
+  const { bundle: known } = house.cluster.root.facts ?? {};
+  const unknown = newSession("9".repeat(25), { resume: true });
+  for (const bundle of [known, "sha256:no", known, "sha256:no"]) {
+    if (caller.closed) break;
+    await caller.hello(unknown, { bundle });
+  }
+  assertEquals(caller.reason, "bad-message");
+  assert(writes <= 2, `${writes} writes`);
+});
+
 Deno.test("Frontdesk resumes no other node's session", async () => {
   const { house, session } = await opened();
   const thief = await house.addSeenNode();

@@ -240,3 +240,24 @@ Deno.test("Issuance never logs a secret", async () => {
   assert(!text.includes(await house.tokens.show("worker")));
   assert(text.includes("Certificate issued"));
 });
+
+Deno.test("Issuance.renew() signs once for a node that asks with many keys at once", async () => {
+  const { house, state } = await counting();
+  const { id: nodeId } = await house.addSeenNode();
+  const { fingerprint } = house.node(nodeId).certificates.current ?? {};
+  assert(fingerprint);
+  const asks = { nodeId, fingerprint, by: nodeId };
+  await house.clock.advance(DAY);
+  state.signed = 0;
+  const csrs = await Promise.all(
+    Array.from({ length: 8 }, async () => {
+      const key = await house.crypto.generateKey();
+      return await createCsr(house.crypto, key);
+    }),
+  );
+  const made = await Promise.allSettled(
+    csrs.map((csr) => house.issuance.renew({ ...asks, csr })),
+  );
+  const done = made.filter(({ status }) => status === "fulfilled");
+  assertEquals([state.signed, done.length], [1, 1]);
+});

@@ -62,7 +62,9 @@ Deno.test("KeyHolders remembers the keys of removed nodes, as long as they are",
   for (const each of [early, late]) {
     assertEquals(each.holderOf("spki one"), record.id);
   }
-  await store.update((tx) => forgetRemoved(tx, record.id));
+  await store.update((tx) =>
+    forgetRemoved(tx, { nodeId: record.id, redeemed: [] })
+  );
   for (const each of [early, late]) {
     assertEquals(each.holderOf("spki one"), undefined);
   }

@@ -160,6 +160,9 @@ Deno.test("METHODS bounds every text, list, number and byte string of a peer", (
     ["heartbeat", { now: "1" }],
     ["heartbeat", { now: Infinity }],
     ["heartbeat", { now: NaN }],
+    // What no Date can be throws where it is shown.
+    ["heartbeat", { now: 8.64e15 + 1 }],
+    ["audit.kept", { at: 1e300 }],
     ["node.register", { issuer: long }],
     ["node.register", { trustRoot: "x" }],
     ["node.renew", { csr: huge }],
