@@ -198,6 +198,9 @@ export class Frontdesk implements Desk {
     if (nodeId === this.#parts.nodeId) throw this.#stolen(carrier, peer);
     await this.#seen(peer, wanted.trusts);
     const session = await this.sessions.open(carrier, nodeId, wanted);
+    // It may have been removed while its session was waited for.
+    const isHere = this.#parts.store.view((view) => view.get("node", nodeId));
+    if (!isHere) throw this.#removed(nodeId);
     if (session) this.#absences.came(nodeId);
     return session;
   }
@@ -340,7 +343,13 @@ export class Frontdesk implements Desk {
   #changed({ id, after }: Extract<Change, { kind: "node" }>): void {
     this.#roster.rejudge(id);
     // What its session had still to say is not for it any more.
-    if (!after) this.sessions.end(id, cut("removed", `node ${id} was removed`));
+    if (!after) this.#removed(id);
+  }
+
+  #removed(nodeId: string): SwarmdError {
+    const error = cut("removed", `node ${nodeId} was removed`);
+    this.sessions.end(nodeId, error);
+    return error;
   }
 
   /**

@@ -1,4 +1,5 @@
 import { SwarmdError } from "../base/errors.ts";
+import { LogThrottle } from "../base/log_throttle.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Clock } from "../base/time.ts";
 import { audit } from "../cluster/audit.ts";
@@ -45,6 +46,8 @@ export type Liveness = "ready" | "down" | "unknown";
 /** The sessions that this manager holds, one a node: the newest wins. */
 export class Sessions {
   readonly #parts: SessionsParts;
+  /** A node takes its own session over as often as it connects. */
+  readonly #throttle: LogThrottle;
   readonly #sessions = new Map<string, NodeSession>();
   readonly #down = new Map<string, number>();
   readonly #takeovers = new Map<string, Takeovers>();
@@ -53,7 +56,8 @@ export class Sessions {
 
   constructor(parts: SessionsParts) {
     this.#parts = parts;
-    const { clock } = parts;
+    const { clock, logger } = parts;
+    this.#throttle = new LogThrottle(logger, clock);
     this.#began = { at: clock.now(), mark: clock.monotonic() };
   }
 
@@ -249,13 +253,13 @@ export class Sessions {
     seen: { readonly host: string; readonly old: string },
   ): Promise<void> {
     const { nodeId } = present;
-    const { clock, logger, store } = this.#parts;
+    const { clock, store } = this.#parts;
     const { takeovers, conflict } = takeOver(
       this.#takeovers.get(nodeId) ?? NO_TAKEOVERS,
       { from: present.instance, to: wanted.instance, now: clock.now() },
     );
     this.#takeovers.set(nodeId, takeovers);
-    logger.warn("Session taken over", { node: nodeId, ...seen });
+    this.#throttle.warn("Session taken over", { node: nodeId, ...seen });
     if (!conflict) return;
     const why = `used from ${seen.old} and from ${seen.host}`;
     this.#takeovers.delete(nodeId);

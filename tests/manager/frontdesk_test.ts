@@ -249,6 +249,37 @@ Deno.test("Frontdesk writes down what a node trusts so often on a connection, an
   assert(writes <= 2, `${writes} writes`);
 });
 
+Deno.test("Frontdesk opens no session for a node that is removed in the commit of its first connection", async () => {
+  const house = await House.open();
+  const node = await house.addNode();
+  const caller = house.connect(node.chain);
+  const update = house.store.update.bind(house.store);
+  let removing = Promise.resolve();
+  house.store.update = (change) => {
+    house.store.update = update;
+    const seen = update(change);
+    removing = house.remove(node.id);
+    return seen;
+  };
+  await caller.hello(newSession(house.newId()));
+  await removing;
+  assertEquals(caller.reason, "removed");
+  assertEquals(house.desk.sessions.size, 0);
+  assertEquals(house.desk.sessions.liveness(node.id), "unknown");
+});
+
+Deno.test("Frontdesk logs so many take-overs of a session in a row, and no more", async () => {
+  const { house, node } = await opened();
+  for (let i = 0; i < 40; i++) {
+    const instance = `${i}`.padStart(25, "i");
+    const caller = house.connect(node.chain);
+    await caller.hello(newSession(house.newId(), { instance }));
+  }
+  assertEquals(house.node(node.id).admission, "active");
+  const told = house.logged.filter((l) => l.message === "Session taken over");
+  assertEquals(told.length, 10);
+});
+
 Deno.test("Frontdesk resumes no other node's session", async () => {
   const { house, session } = await opened();
   const thief = await house.addSeenNode();
