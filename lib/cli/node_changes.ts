@@ -53,6 +53,7 @@ export async function nodeRenew(
     ...absent.map((id) => `${id} is not connected: it renews by itself`),
     ...refused.map(({ id, why }) => `${id} does not renew: ${why}`),
   ];
+  if (lines.length === 0) lines.push("There is no node but this manager");
   return await tell(options, { asked, absent, refused }, ...lines);
 }
 

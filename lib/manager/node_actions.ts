@@ -4,7 +4,7 @@ import { type Clock, sleep } from "../base/time.ts";
 import { refuseOwn } from "../cluster/own_node.ts";
 import { checkRemoval, removeNode } from "../cluster/removal.ts";
 import { changeStanding, type StandingChange } from "../cluster/standing.ts";
-import type { Store } from "../cluster/store.ts";
+import type { Store, View } from "../cluster/store.ts";
 import type { Actions } from "../rpc/local_answer.ts";
 import { readBody } from "./action_body.ts";
 import { findNode } from "./find_node.ts";
@@ -42,6 +42,8 @@ const someNodes = z.object({ ids: z.array(z.string()), all: z.boolean() });
 /** Nodes that are asked to renew at once, and the pause until the next, in ms. */
 const RENEW_BATCH = 16;
 const RENEW_PAUSE = 100;
+/** Nodes that one message names. */
+const MAX_NAMED = 10;
 
 /** What an operator may do to nodes. */
 export function nodeActions(parts: NodeActionParts): Actions {
@@ -96,22 +98,29 @@ async function renew(
   parts: NodeActionParts,
   { ids, all }: z.infer<typeof someNodes>,
 ): Promise<Renewed> {
-  const { store, clock, sessions } = parts;
-  const nodes = all
-    ? [...sessions].map(({ nodeId }) => nodeId)
-    : store.view((view) => ids.map((id) => findNode(view, id).id));
+  const { store, clock, nodeId: own } = parts;
+  const nodes = store.view((view) =>
+    all ? others(view, own) : ids.map((id) => findNode(view, id).id)
+  );
   if (nodes.length === 0 && !all) {
     throw new SwarmdError("usage", "Cannot renew: no node is named");
   }
   const done: Renewed = { asked: [], absent: [], refused: [] };
-  for (const [i, nodeId] of nodes.entries()) {
-    if (i > 0 && i % RENEW_BATCH === 0) {
+  for (const nodeId of nodes) {
+    const before = done.asked.length;
+    await renewOne(parts, nodeId, done);
+    const { length } = done.asked;
+    if (length > before && length % RENEW_BATCH === 0) {
       await sleep(clock, RENEW_PAUSE, new AbortController().signal);
     }
-    await renewOne(parts, nodeId, done);
   }
-  if (!all && done.asked.length === 0) throw noneAsked(done);
+  if (nodes.length > 0 && done.asked.length === 0) throw noneAsked(done);
   return done;
+}
+
+/** Also those that are away: who asks for all wants to know whom it misses. */
+function others(view: View, own: string): string[] {
+  return [...view.list("node")].map(({ id }) => id).filter((id) => id !== own);
 }
 
 /** Only who hears it counts as asked: a queued wish may wait for minutes. */
@@ -139,7 +148,10 @@ function noneAsked({ absent, refused }: Renewed): SwarmdError {
     ...refused.map(({ id, why }) => `node ${id}: ${why}`),
     ...absent.map((id) => `node ${id}: it is not connected`),
   ];
-  const text = `Cannot renew: nobody could be asked; ${whys.join("; ")}`;
+  const more = whys.length - MAX_NAMED;
+  const named = whys.slice(0, MAX_NAMED).join("; ");
+  const rest = more > 0 ? `; and ${more} more` : "";
+  const text = `Cannot renew: nobody could be asked; ${named}${rest}`;
   return new SwarmdError("precondition", text, {
     verdict: "stop",
     hint: "Who is not connected renews by itself; see `swarmd node ls`",

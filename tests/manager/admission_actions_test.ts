@@ -301,17 +301,23 @@ Deno.test("renew asks only who hears it and may renew, and says of the others wh
   callers[2]?.pipe.cut();
   await turn();
   const ids = nodes.map(({ id }) => id);
-  assertEquals(await operated.post("nodes/renew", { ids, all: false }), {
-    asked: [here.id],
-    absent: [gone.id],
-    refused: [{ id: frozen.id, why: "it is suspended" }],
-  });
+  for (const wish of [{ ids, all: false }, { ids: [], all: true }]) {
+    assertEquals(await operated.post("nodes/renew", wish), {
+      asked: [here.id],
+      absent: [gone.id],
+      refused: [{ id: frozen.id, why: "it is suspended" }],
+    });
+  }
   const none = { ids: [frozen.id, gone.id], all: false };
   const said = await operated.post("nodes/renew", none);
   assertEquals([said["code"], said["message"]], [
     "precondition",
     `Cannot renew: nobody could be asked; node ${frozen.id}: it is suspended; node ${gone.id}: it is not connected`,
   ]);
+  callers[0]?.pipe.cut();
+  await turn();
+  const nobody = await operated.post("nodes/renew", { ids: [], all: true });
+  assertEquals(nobody["code"], "precondition");
 });
 
 Deno.test("accept-newer lets in who shows a newer certificate, and lists all others who wait to recover", async () => {
