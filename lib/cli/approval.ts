@@ -79,10 +79,21 @@ function pendingTable(
   now: number,
 ): string[] {
   return formatTable(
-    ["ID", "KEY", "HOSTNAME", "ADDRESS", "TOKEN", "SINCE", "STATE", "WHY"],
+    [
+      "ID",
+      "KEY",
+      "ROLE",
+      "HOSTNAME",
+      "ADDRESS",
+      "TOKEN",
+      "SINCE",
+      "STATE",
+      "WHY",
+    ],
     waiting.map((each) => [
       each.id,
       each.fingerprint.slice(0, SHOWN_DIGITS),
+      each.role,
       each.hostname || "-",
       each.address,
       each.token?.slice(0, SHOWN_DIGITS) ?? "-",

@@ -44,7 +44,9 @@ export interface FileEvidence {
  * entries the last one counts: its hash says all of those before it.
  *
  * @returns `undefined` when there is no such file
- * @throws {SwarmdError} `usage` naming a line that is none of these; `disk`
+ * @throws {SwarmdError} `usage` naming a line that is none of these;
+ * `damaged-state` naming the first entry that the next one does not follow;
+ * `disk`
  */
 export async function readAnchorFile(
   path: string,
@@ -63,7 +65,11 @@ export async function readAnchorFile(
     const found = readLine(value, `"${path}", line ${number}`);
     if (found.head) heads.push(found.head);
     if (heads.length > MAX_HEADS) heads.shift();
-    if (found.entry) last = found.entry;
+    if (!found.entry) continue;
+    if (!await follows(found.entry, last, crypto)) {
+      throw changed(path, { line: number, entry: found.entry });
+    }
+    last = found.entry;
   }
   const source = `"${path}"`;
   const witnesses = heads.map((head) => ({ head, source }));
@@ -74,6 +80,16 @@ export async function readAnchorFile(
   const found = toHex(await crypto.sha256(canonicalEntry(last)));
   const point = { sequence: last.sequence, hash: found, source };
   return { witnesses, points: [point] };
+}
+
+/** Whether it may come after that: entries may be missing, and begin anew. */
+async function follows(
+  { sequence, previous }: AuditRecord,
+  before: AuditRecord | undefined,
+  crypto: Pick<Crypto, "sha256">,
+): Promise<boolean> {
+  if (before?.sequence !== sequence - 1 || previous === undefined) return true;
+  return previous === toHex(await crypto.sha256(canonicalEntry(before)));
 }
 
 interface Line {
@@ -122,6 +138,26 @@ async function* linesOf(
   }
   if (rest !== "") yield rest;
   return "end";
+}
+
+function changed(
+  path: string,
+  { line, entry: { sequence } }: {
+    readonly line: number;
+    readonly entry: AuditRecord;
+  },
+): SwarmdError {
+  return new SwarmdError(
+    "damaged-state",
+    `Cannot compare with "${path}": in line ${line}, entry ${sequence} does not follow entry ${
+      sequence - 1
+    } before it; one of them was changed in this file`,
+    {
+      verdict: "stop",
+      hint:
+        "Take another copy of it; without --against the log is checked by itself",
+    },
+  );
 }
 
 function unreadable(place: string, found: string): SwarmdError {

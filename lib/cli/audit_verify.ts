@@ -57,8 +57,10 @@ export async function auditVerify(
   });
   const broken = judged.broken ??
     await follow(client, { walk, last: summary.last });
-  const compared = [...given.witnesses, ...given.points]
-    .map(({ source }) => source);
+  const compared = [
+    ...given.witnesses.map(({ head, source }) => ({ ...head, source })),
+    ...given.points,
+  ];
   const found = { walk, summary, compared, notes: judged.notes };
   return broken
     ? await tellBroken(options, broken)
@@ -210,7 +212,7 @@ async function tellBroken(
 interface Found {
   readonly walk: ChainWalk;
   readonly summary: AuditSummary;
-  readonly compared: readonly string[];
+  readonly compared: readonly Pick<Anchor, "source" | "sequence">[];
   readonly notes: readonly string[];
 }
 
@@ -226,7 +228,7 @@ async function tellIntact(
       entries,
       from: from ?? null,
       ...(head && { signed: { sequence: head.sequence, at: head.at } }),
-      compared,
+      compared: compared.map(({ source }) => source),
     });
     return 0;
   }
@@ -242,7 +244,9 @@ async function tellIntact(
     ...head
       ? [`Signed up to entry ${head.sequence}, ${moment(head.at, host.now())}`]
       : [],
-    ...compared.map((source) => `It agrees with ${source}`),
+    ...compared.map(({ source, sequence }) =>
+      `It agrees with ${source}, up to entry ${sequence}`
+    ),
   ]);
   return 0;
 }

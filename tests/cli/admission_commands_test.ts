@@ -172,8 +172,8 @@ const CASES: readonly Case[] = [
     "GET /v1/applicants",
     undefined,
     [
-      "ID                         KEY               HOSTNAME       ADDRESS   TOKEN             SINCE      STATE    WHY",
-      "aaaaaaaaaaaaaaaaaaaaaaaaa  0123456789abcdef  evil\\u001b[2J  10.0.0.9  tttttttttttttttt  1m30s ago  waiting  joiners wait for approval here",
+      "ID                         KEY               ROLE    HOSTNAME       ADDRESS   TOKEN             SINCE      STATE    WHY",
+      "aaaaaaaaaaaaaaaaaaaaaaaaa  0123456789abcdef  worker  evil\\u001b[2J  10.0.0.9  tttttttttttttttt  1m30s ago  waiting  joiners wait for approval here",
     ],
   ],
   [

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { toHex } from "../../lib/base/bytes.ts";
 import { SwarmdError } from "../../lib/base/errors.ts";
 import type { AuditRecord } from "../../lib/cluster/audit.ts";
@@ -45,6 +45,38 @@ Deno.test("readAnchorFile() reads a long file with one entry in memory", async (
   await withFile(text, {
     async test(path) {
       assertEquals((await read(path))?.points[0]?.sequence, 20_000);
+    },
+  });
+});
+
+Deno.test("readAnchorFile() names the first entry that does not follow the one before it", async () => {
+  const first = { ...entry(1), previous: "0".repeat(64) };
+  const second = {
+    ...entry(2),
+    previous: toHex(sha256(canonicalEntry(first))),
+  };
+  const third = entry(3);
+  const written = (...lines: readonly AuditRecord[]) =>
+    lines.map((line) => JSON.stringify(line)).join("\n");
+  const sound = [
+    [first, second, third],
+    // Written again from the start, and with some left out
+    [first, second, first, second],
+    [first, third],
+  ];
+  for (const lines of sound) {
+    await withFile(written(...lines), {
+      async test(path) {
+        const { sequence } = lines.at(-1) ?? first;
+        assertEquals((await read(path))?.points[0]?.sequence, sequence);
+      },
+    });
+  }
+  await withFile(written({ ...first, why: "another" }, second, third), {
+    async test(path) {
+      const error = await assertRejects(() => read(path), SwarmdError);
+      assertEquals(error.code, "damaged-state");
+      assertStringIncludes(error.message, "line 2, entry 2 does not follow");
     },
   });
 });
