@@ -10,17 +10,34 @@ export async function refuseUsed(stateDir: string): Promise<void> {
   const found = await holdsAnything(stateDir);
   if (found.length === 0) return;
   const isCluster = (await holdsCluster(stateDir)).length > 0;
-  const run = isCluster
-    ? "Serve what is there with `swarmd manager run`"
-    : "It is a worker's: go on there with `swarmd worker run`";
   throw new SwarmdError(
     "already-initialised",
     `Cannot make a cluster in "${stateDir}": found ${found.join(", ")}`,
     {
       verdict: "stop",
-      hint: `${run}, or name an empty directory with --state-dir`,
+      hint: `${
+        usedFor(found, isCluster)
+      }, or name an empty directory with --state-dir`,
     },
   );
+}
+
+/** What to do with what is there. */
+function usedFor(found: readonly string[], isCluster: boolean): string {
+  if (mayBeInit(found)) {
+    return "If `swarmd manager init` was interrupted here, delete these and run it again; if a cluster was, serve it with `swarmd manager run`";
+  }
+  if (isCluster) return "Serve what is there with `swarmd manager run`";
+  const hasJoined = found.includes("identities") ||
+    found.includes("certificates");
+  return hasJoined
+    ? "It is a worker's: go on there with `swarmd worker run`"
+    : "A join was begun here: go on with `swarmd worker join`, or delete these";
+}
+
+/** What `init` makes first, and not what comes only after the cluster. */
+function mayBeInit(found: readonly string[]): boolean {
+  return found.includes("cluster.key") && !found.includes("identities");
 }
 
 /** Before anything is made: the directory may be mistyped. */
@@ -63,16 +80,13 @@ export async function noCluster(stateDir: string): Promise<SwarmdError> {
         "Make a cluster with `swarmd manager init`, or name its directory with --state-dir",
     });
   }
-  // What `init` makes first, and what comes only after the cluster.
-  const mayBeInit = found.includes("cluster.key") &&
-    !found.includes("identities");
   const restore = "restore what is missing from a backup";
   return new SwarmdError(
     "not-initialised",
     `${text}, only ${found.join(", ")}`,
     {
       verdict: "stop",
-      hint: mayBeInit
+      hint: mayBeInit(found)
         ? `If \`swarmd manager init\` was interrupted here, delete these and run it again; if not, ${restore}`
         : `Name another directory with --state-dir, or ${restore}`,
     },

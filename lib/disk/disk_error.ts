@@ -42,10 +42,7 @@ function known(cause: unknown, errno: string) {
 export function damagedState(
   path: string,
   found: string,
-  {
-    hint =
-      "Restore the file from a backup, or move it away to start without it",
-  }: { readonly hint?: string } = {},
+  { hint = "Restore the file from a backup" }: { readonly hint?: string } = {},
 ): SwarmdError {
   return new SwarmdError("damaged-state", `Cannot read "${path}": ${found}`, {
     verdict: "stop",

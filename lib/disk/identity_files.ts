@@ -23,6 +23,10 @@ import {
 } from "./staged_key.ts";
 import { readStateFile, writeStateFile } from "./state_file.ts";
 
+/** What to do where `state.json` cannot be understood. */
+const STATE_HINT =
+  "Restore it from a backup; a worker without one moves it away and joins again, as a new node";
+
 /** An identity as it is on the disk. */
 export interface StoredIdentity extends IdentityPems {
   /** The folder that it was read from. */
@@ -174,7 +178,7 @@ export class IdentityFiles {
 
   /** The value in `state.json`. Also throws `damaged-state`. */
   loadState(): Promise<unknown> {
-    return readStateFile(this.#statePath);
+    return readStateFile(this.#statePath, { hint: STATE_HINT });
   }
 
   /** Replaces the value in `state.json`. */

@@ -2,6 +2,10 @@ import { damagedState, diskError } from "./disk_error.ts";
 import { readStateFile, writeStateFile } from "./state_file.ts";
 
 const STAGED_KEY_FILE = "next.key.json";
+/** A request that is repeated with another key costs a certificate at most. */
+const DAMAGED = {
+  hint: "Move it away: another key is made in place of the one in it",
+};
 
 /**
  * A private key whose certificate is not here yet. It is on the disk before
@@ -25,9 +29,11 @@ export async function readStagedKey(
   stateDir: string,
 ): Promise<StagedKey | undefined> {
   const path = `${stateDir}/${STAGED_KEY_FILE}`;
-  const value = await readStateFile(path);
+  const value = await readStateFile(path, DAMAGED);
   if (value === undefined) return undefined;
-  if (!isStagedKey(value)) throw damagedState(path, "not a staged key");
+  if (!isStagedKey(value)) {
+    throw damagedState(path, "not a staged key", DAMAGED);
+  }
   return value;
 }
 

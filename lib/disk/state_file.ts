@@ -9,17 +9,21 @@ export const MAX_STATE_BYTES = 1024 * 1024;
 /**
  * The value in a private JSON file, or `undefined` when there is no file.
  *
+ * @param damaged what to do where it is not JSON; default: to restore it
  * @throws {SwarmdError} `damaged-state` when it is not JSON or exceeds 1 MiB,
  * `disk` when it cannot be read
  */
-export async function readStateFile(path: string): Promise<unknown> {
+export async function readStateFile(
+  path: string,
+  damaged: { readonly hint?: string } = {},
+): Promise<unknown> {
   const text = await readBoundedFile(path, MAX_STATE_BYTES);
   if (text === undefined) return undefined;
   try {
     return JSON.parse(text);
   } catch {
     // The parser's message quotes the text, which may be a key: not a cause.
-    throw damagedState(path, "not JSON");
+    throw damagedState(path, "not JSON", damaged);
   }
 }
 
