@@ -2,7 +2,7 @@ import { describeError, SwarmdError } from "../base/errors.ts";
 import { toHex } from "../base/bytes.ts";
 import { formatTime } from "../base/time.ts";
 import { readBoundedFile } from "../disk/bounded_file.ts";
-import { readIdentity } from "../disk/identity_files.ts";
+import { readIdentity, refuseDamagedIdentity } from "../disk/identity_files.ts";
 import { systemCrypto } from "../net/system.ts";
 import { type Certificate, readCertificates } from "../pki/certificate.ts";
 import { formatName } from "../pki/names.ts";
@@ -56,6 +56,7 @@ async function readFile(options: CertShowOptions): Promise<Certificate[]> {
 async function ownCertificate(stateDir: string) {
   const identity = await readIdentity(stateDir);
   if (!identity) {
+    await refuseDamagedIdentity(stateDir);
     throw new SwarmdError(
       "not-initialised",
       `Cannot show the certificate of this node: "${stateDir}" holds no identity`,

@@ -12,6 +12,10 @@ const BRISK_MS = 25;
 const BRISK_LOOKS = 40;
 /** Looks in a row without an answer: a manager may restart, for a minute. */
 const MAX_MISSED = 300;
+const LOST =
+  "The manager does not answer; asking again for a minute. The rotation goes on when it is back";
+const GOES_ON =
+  "The rotation goes on without this command: `swarmd ca status --watch` follows it, `swarmd ca abort` turns it back";
 /** Stragglers that are named for people; `--json` names all. */
 const MAX_NAMED = 10;
 
@@ -33,6 +37,8 @@ export async function watchRotation(
   for (let looks = 0;; looks++) {
     const status = await look(client, missed < MAX_MISSED);
     missed = status ? 0 : missed + 1;
+    if (missed === 1) options.host.output.say("warning", LOST);
+    if (looks === BRISK_LOOKS) options.host.output.say("hint", GOES_ON);
     if (!status) {
       await pause(WATCH_MS);
       continue;

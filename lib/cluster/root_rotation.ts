@@ -70,7 +70,7 @@ export interface RotationOrder {
 export interface CrossPair {
   /** Ends one {@linkcode crossReserve} after the deadline. */
   readonly cross: CrossSigned;
-  /** Ends one longest leaf life and one recovery window after the deadline. */
+  /** Ends one longest leaf life and 365 days after the deadline. */
   readonly successor: CrossSigned;
 }
 

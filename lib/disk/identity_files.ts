@@ -61,9 +61,18 @@ export async function openWholeIdentity(
   stateDir: string,
 ): Promise<IdentityFiles> {
   const files = await openIdentityFiles(stateDir);
-  const subject = { attempt: "read the identity in", stateDir };
-  await reported(subject, () => refuseDamaged(stateDir));
+  await refuseDamagedIdentity(stateDir);
   return files;
+}
+
+/**
+ * Refuses an identity that is there and cannot be read.
+ *
+ * @throws {SwarmdError} `disk`, or `damaged-state` naming the file
+ */
+export function refuseDamagedIdentity(stateDir: string): Promise<void> {
+  const subject = { attempt: "read the identity in", stateDir };
+  return reported(subject, () => refuseDamaged(stateDir));
 }
 
 /**

@@ -132,6 +132,23 @@ Deno.test("cert show shows the node's own certificate without a running node", (
     assertEquals(shown.chain.length, 1);
   }));
 
+Deno.test("cert show names the file of an identity that is damaged", () =>
+  inFolder(async (stateDir) => {
+    const root = await realRoot();
+    const leaf = await realLeaf(root);
+    const files = await openIdentityFiles(stateDir);
+    await files.save({
+      rootsPem: pem(root),
+      certificatePem: pem(leaf, root),
+      keyPem: encodePem("PRIVATE KEY", new Uint8Array(8)),
+    });
+    await Deno.truncate(`${stateDir}/certificates/swarm-node.key`);
+    const argv = ["cert", "show", "--state-dir", stateDir];
+    const { code, stderr } = await runLine(argv);
+    assertEquals(code, 6);
+    assertStringIncludes(stderr, "swarm-node.key");
+  }));
+
 Deno.test("cert show says what is missing or cannot be read", () =>
   inFolder(async (folder) => {
     const file = `${folder}/file.pem`;
