@@ -121,3 +121,8 @@ export function formatDuration(ms: number): string {
 export function formatTime(wallMs: number): string {
   return new Date(wallMs).toISOString().replace(/\.\d{3}Z$/, "Z");
 }
+
+/** A moment without its part of a second: certificates have none (RFC 5280 §4.1.2.5). */
+export function wholeSeconds(wallMs: number): number {
+  return Math.floor(wallMs / SECOND) * SECOND;
+}

@@ -2,7 +2,7 @@ import type { Logger } from "../base/logger.ts";
 import { silentLogger } from "../base/logger.ts";
 import { SwarmdError } from "../base/errors.ts";
 import { newId } from "../base/random.ts";
-import { SECOND } from "../base/time.ts";
+import { SECOND, wholeSeconds } from "../base/time.ts";
 import {
   Authorities,
   type AuthorityParts,
@@ -272,9 +272,4 @@ async function askAll(
     }
   }
   throw failure;
-}
-
-/** Certificates count whole seconds. */
-function wholeSeconds(ms: number): number {
-  return Math.floor(ms / SECOND) * SECOND;
 }

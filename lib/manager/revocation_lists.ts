@@ -1,7 +1,7 @@
 import { type Bytes, toHex } from "../base/bytes.ts";
 import { describeError, SwarmdError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
-import { type Clock, DAY, SECOND, sleep } from "../base/time.ts";
+import { type Clock, DAY, SECOND, sleep, wholeSeconds } from "../base/time.ts";
 import type { DeniedRecord } from "../cluster/denied.ts";
 import type { DenylistIndex } from "../cluster/denylist_index.ts";
 import { CLUSTER, type Store } from "../cluster/store.ts";
@@ -213,10 +213,6 @@ function revokedOf(denied: DeniedRecord, now: number): RevokedCertificate {
     revokedAt: wholeSeconds(deniedAt),
     reason: reason === "removed" ? "cessationOfOperation" : "superseded",
   };
-}
-
-function wholeSeconds(wallMs: number): number {
-  return Math.floor(wallMs / SECOND) * SECOND;
 }
 
 function keyElsewhere(keyId: string): SwarmdError {

@@ -2,7 +2,7 @@ import type { RootFacts } from "../cluster/root_record.ts";
 import { CLUSTER, type Store } from "../cluster/store.ts";
 import { type Certificate, readCertificate } from "../pki/certificate.ts";
 import type { Crypto } from "../pki/crypto.ts";
-import { CA_NAME } from "../pki/profile.ts";
+import { isForeign } from "../pki/profile.ts";
 import { formatDigest, rootDigest } from "../pki/root_digest.ts";
 import { bundleDigest } from "../pki/trust_bundle.ts";
 import { mustCluster } from "./records.ts";
@@ -20,11 +20,6 @@ export async function rootFacts(
     notAfter: root.notAfter,
     ...(!isForeign(root) && { own: true }),
   };
-}
-
-/** Whether a root is an authority's elsewhere, or was imported from one. */
-export function isForeign({ subject }: Certificate): boolean {
-  return subject.commonName !== CA_NAME;
 }
 
 /** Writes the facts of the present root down where an older version did not. */

@@ -19,6 +19,7 @@ import { SwarmdError } from "../base/errors.ts";
 import { type Certificate, readCertificate } from "../pki/certificate.ts";
 import { type CrossOrder, crossSign } from "../pki/cross_sign.ts";
 import type { Crypto } from "../pki/crypto.ts";
+import { isForeign } from "../pki/profile.ts";
 import { newestKey } from "../pki/sealed.ts";
 import { bundleDigest } from "../pki/trust_bundle.ts";
 import type { Authorities, Authority, Issuer } from "./authorities.ts";
@@ -29,7 +30,6 @@ import {
   makeRoot,
 } from "./authority_source.ts";
 import { mustCluster } from "./records.ts";
-import { isForeign } from "./root_facts.ts";
 import type { RotationParts } from "./rotation_parts.ts";
 
 /** How long a node that was off may still find its way back, in milliseconds. */

@@ -1,7 +1,7 @@
 import { type Bytes, toBase64 } from "../base/bytes.ts";
 import { SwarmdError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
-import { type Clock, SECOND } from "../base/time.ts";
+import { type Clock, wholeSeconds } from "../base/time.ts";
 import type { CertificateRecord } from "../cluster/node.ts";
 import type { Store } from "../cluster/store.ts";
 import { type Certificate, readCertificate } from "../pki/certificate.ts";
@@ -117,11 +117,6 @@ function profileOf(parts: SigningParts, subject: LeafSubject): LeafProfile {
       Math.min(end, signer.issuer.notAfter, signer.until ?? Infinity),
     ),
   };
-}
-
-/** Certificates count whole seconds (RFC 5280 §4.1.2.5). */
-function wholeSeconds(ms: number): number {
-  return Math.floor(ms / SECOND) * SECOND;
 }
 
 function recordOf(

@@ -1,7 +1,7 @@
 import { type Bytes, equalBytes, fromHex } from "../base/bytes.ts";
 import { SwarmdError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
-import { formatTime, SECOND } from "../base/time.ts";
+import { formatTime, wholeSeconds } from "../base/time.ts";
 import { signingAlgorithm } from "./algorithms.ts";
 import { caProblem } from "./ca.ts";
 import type { Certificate } from "./certificate.ts";
@@ -206,8 +206,4 @@ function refused(root: Certificate, why: string): SwarmdError {
     "root-mismatch",
     `Cannot trust root "${formatName(root.subject)}": ${why}`,
   );
-}
-
-function wholeSeconds(wallMs: number): number {
-  return Math.floor(wallMs / SECOND) * SECOND;
 }

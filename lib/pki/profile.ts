@@ -28,6 +28,15 @@ const SERIAL_BYTES = 20;
 /** The name under which any manager answers for the authority. */
 export const CA_NAME = "swarm-ca";
 
+/**
+ * Whether a root is not one of ours: an authority elsewhere, or imported. Ours
+ * can always vouch for the next one. An authority whose key its owner keeps
+ * cannot: there a verified manager's word has to be enough.
+ */
+export function isForeign({ subject }: Certificate): boolean {
+  return subject.commonName !== CA_NAME;
+}
+
 /** Everything that distinguishes one leaf from another. */
 export interface LeafProfile {
   readonly clusterId: string;

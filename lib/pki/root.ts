@@ -1,6 +1,6 @@
 import type { Bytes } from "../base/bytes.ts";
 import type { Random } from "../base/random.ts";
-import { DAY, SECOND } from "../base/time.ts";
+import { DAY, wholeSeconds } from "../base/time.ts";
 import type { Crypto, KeyPair } from "./crypto.ts";
 import {
   CA_CONSTRAINTS,
@@ -76,8 +76,4 @@ function rootName(generation: number): NameAttribute[] {
   return generation === 1
     ? [common]
     : [common, [OID.serialNumber, String(generation)]];
-}
-
-function wholeSeconds(wallMs: number): number {
-  return Math.floor(wallMs / SECOND) * SECOND;
 }

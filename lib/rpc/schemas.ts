@@ -256,8 +256,6 @@ export const nothing = z.optional(z.object({}));
 export type HelloResult = z.infer<typeof helloResult>;
 /** First message of a connection. */
 export type HelloParams = z.infer<typeof helloParams>;
-/** Parameters of `join`. */
-export type JoinParams = z.infer<typeof joinParams>;
 /** An issued certificate, on the wire. */
 export type IssuedResult = z.infer<typeof issuedResult>;
 /** What a node is to trust. */

@@ -227,6 +227,9 @@ function listOf<K extends Kind>(view: View, kind: K): Records[K][] {
   return records;
 }
 
+/** All kinds of records there are. */
+export const KINDS = Object.keys(emptyTables()) as readonly Kind[];
+
 function emptyTables(): Tables {
   return {
     cluster: new Map(),
@@ -241,16 +244,8 @@ function emptyTables(): Tables {
 }
 
 function noGrowth(): Record<Kind, number> {
-  return {
-    cluster: 0,
-    node: 0,
-    redemption: 0,
-    denied: 0,
-    removed: 0,
-    token: 0,
-    applicant: 0,
-    head: 0,
-  };
+  const counts = KINDS.map((kind) => [kind, 0] as const);
+  return Object.fromEntries(counts) as Record<Kind, number>;
 }
 
 function kindsOf(writes: Writes): Kind[] {

@@ -10,20 +10,9 @@ import type {
   RecordChange,
 } from "../cluster/store.ts";
 import { decodeRecord, encodeRecord } from "./codec.ts";
-import { Committed, isEntry } from "./layers.ts";
+import { Committed, isEntry, KINDS } from "./layers.ts";
 import { damaged, storeError, unwritten } from "./sqlite_errors.ts";
 import type { Backend } from "./staged.ts";
-
-const KINDS = [
-  "cluster",
-  "node",
-  "redemption",
-  "denied",
-  "removed",
-  "token",
-  "applicant",
-  "head",
-] as const satisfies readonly Kind[];
 
 interface TableStatements {
   readonly put: StatementSync;

@@ -4,7 +4,7 @@ import { type Certificate, readCertificate } from "../pki/certificate.ts";
 import { verifyChain } from "../pki/chain.ts";
 import type { Crypto } from "../pki/crypto.ts";
 import { checkIdentity } from "../pki/identity.ts";
-import { CA_NAME } from "../pki/profile.ts";
+import { isForeign } from "../pki/profile.ts";
 import { type KnownRoot, proveOffer } from "../pki/succession.ts";
 import type { BundleParams } from "../rpc/schemas.ts";
 import { type HeldIdentity, trustDigests } from "./held_identity.ts";
@@ -126,14 +126,6 @@ async function proven(
   throw refused(
     `its newest root is of generation ${proved}, and one of ${generation} was adopted before`,
   );
-}
-
-/**
- * Our own roots can always vouch for the next one. An authority whose key its
- * owner keeps cannot: there a verified manager's word has to be enough.
- */
-function isForeign({ subject }: Certificate): boolean {
-  return subject.commonName !== CA_NAME;
 }
 
 function refused(why: string): SwarmdError {

@@ -47,13 +47,25 @@ Deno.test("sleep() does not begin under an aborted signal", async () => {
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("sleep() does not mind a signal that is aborted afterwards", async () => {
+Deno.test("sleep() leaves no listener on its signal", async () => {
   const clock = new FakeClock();
-  const stop = new AbortController();
-  const sleeping = sleep(clock, 100, stop.signal);
+  const { signal } = new AbortController();
+  let listeners = 0;
+  const add = signal.addEventListener.bind(signal);
+  const remove = signal.removeEventListener.bind(signal);
+  signal.addEventListener = (...event: Parameters<typeof add>) => {
+    listeners++;
+    add(...event);
+  };
+  signal.removeEventListener = (...event: Parameters<typeof remove>) => {
+    listeners--;
+    remove(...event);
+  };
+  const sleeping = sleep(clock, 100, signal);
+  assertEquals(listeners, 1);
   await clock.advance(100);
-  stop.abort();
   await sleeping;
+  assertEquals(listeners, 0);
 });
 
 Deno.test("sleepUntil() waits for the wall clock", async () => {

@@ -143,8 +143,9 @@ Deno.test("ca status --watch follows the rotation that takes the place of the on
 Deno.test("ca status --watch outlasts a manager that restarts, and gives up when nobody remembers", async () => {
   const gone = new SwarmdError("unreachable", "It restarts");
   const states = [running("A"), gone, gone, stable(ended("A", "finished"))];
-  const { code } = await scripted(states, "ca rotate --json");
+  const { code, stderr } = await scripted(states, "ca rotate --json");
   assertEquals(code, 0);
+  assertEquals(stderr.match(/The manager does not answer/g)?.length, 1);
   const forgotten = [running("A"), stable(ended("Z", "finished"))];
   const lost = await scripted(forgotten, "ca rotate --json");
   assertEquals(lost.code, 18);
