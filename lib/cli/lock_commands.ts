@@ -25,7 +25,7 @@ const unlock = command({
     { line: "swarmd unlock", help: "Asks for the key" },
     {
       line: "swarmd unlock --key-file /dev/fd/3",
-      help: "From whatever a script has opened as 3, such as a pipe",
+      help: "From a pipe that a script has opened as 3",
     },
   ],
   exits: [...EXITS, "disk"],

@@ -176,6 +176,7 @@ export class Worker {
    * @throws {SwarmdError} `unreachable` without a session, or as the manager says
    */
   async leave(signal: AbortSignal): Promise<void> {
+    if (!this.#uplink.status.connected) throw cannotLeave();
     try {
       await this.#uplink.call("node.leave", {}, signal);
     } catch (error) {
@@ -350,6 +351,17 @@ export class Worker {
     }).finally(() => this.#works.delete(told));
     this.#works.add(told);
   }
+}
+
+function cannotLeave(): SwarmdError {
+  return new SwarmdError(
+    "unreachable",
+    "Cannot leave: this node has no session with a manager",
+    {
+      hint:
+        "Leave again when `swarmd status` says that it is connected; or remove it on a manager with `swarmd node rm`",
+    },
+  );
 }
 
 function firstRenewal(held: HeldIdentity, { renewAt }: Membership): number {

@@ -2,7 +2,9 @@ import {
   assert,
   assertEquals,
   assertFalse,
+  assertMatch,
   assertNotEquals,
+  assertRejects,
 } from "@std/assert";
 import { SwarmdError } from "../../lib/base/errors.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "../../lib/base/time.ts";
@@ -95,6 +97,23 @@ Deno.test("Worker is the same node after a kill at every write of a renewal", as
     assertEquals(device.disk.image.content.identities.length, 1, what);
     assertEquals(device.disk.image.content.staged, undefined, what);
   }
+});
+
+Deno.test("Worker.leave() says what to do while there is no session", async () => {
+  await using fleet = await Fleet.open({ leafLifeMs: HOUR });
+  const device = fleet.device("one");
+  const { worker, id } = await fleet.join(device);
+  device.net.down = true;
+  device.net.pipes.at(-1)?.cut();
+  await fleet.pass(SECOND);
+  const { signal } = new AbortController();
+  const error = await assertRejects(() => worker.leave(signal), SwarmdError);
+  assertEquals(error.code, "unreachable");
+  assertMatch(error.hint ?? "", /swarmd node rm/);
+  assertEquals([worker.left, fleet.house.node(id).admission], [
+    false,
+    "active",
+  ]);
 });
 
 Deno.test("Worker finds its way back after its manager was away", async () => {
