@@ -1,4 +1,4 @@
-import { HOUR, MINUTE } from "../../lib/base/time.ts";
+import { HOUR, MINUTE, SECOND } from "../../lib/base/time.ts";
 import type { Life } from "../../lib/cluster/expiry.ts";
 import type { NodeRecord } from "../../lib/cluster/node.ts";
 import { DEFAULT_RECOVERY_WINDOW_MS } from "../../lib/cluster/cluster.ts";
@@ -94,10 +94,10 @@ export class Operator {
   #lookAfter(worker: WorkerMachine): void {
     const world = this.#world;
     // What cannot come back by itself is seen soon: also what is started again
-    // and again, each time a few minutes before the look.
+    // and again, each time a moment before the look.
     const patienceMs = this.reasonFor(worker) === undefined
       ? world.patienceMs
-      : Math.min(world.patienceMs, 2 * MINUTE);
+      : Math.min(world.patienceMs, 10 * SECOND);
     if (worker.calmMs < patienceMs || !world.manager.manager) return;
     const record = world.invariants.records.get(worker.nodeId ?? "");
     if (record?.admission === "conflict") return this.#settle(worker, record);
