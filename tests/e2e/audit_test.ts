@@ -156,11 +156,13 @@ Deno.test("a worker says so when its manager's log is shorter than it was", asyn
   const dir = `--state-dir=${cluster.dir("a")}`;
   const status = async () =>
     JSON.parse((await swarmd(["status", "--json", dir])).stdout);
-  const kept = await eventually(
-    "a head on the worker",
-    async () => (await status()).auditHead as { sequence: number } | undefined,
-  );
+  const head = async () =>
+    (await status()).auditHead as { sequence: number } | undefined;
+  await eventually("a head on the worker", head);
   await stopManager(cluster);
+  // A manager that stops hands out its last head.
+  const kept = await head();
+  assert(kept);
   rewrite(cluster, readLog(cluster).slice(0, kept.sequence - 1));
   await cluster.runManager();
   const alarm = await eventually(
