@@ -23,6 +23,8 @@ const count = z.number().check(z.int(), z.gte(0));
  * other throws where it is shown.
  */
 const moment = z.number().check(z.gte(-8.64e15), z.lte(8.64e15));
+/** The same in whole milliseconds, from 1970 on. */
+const wholeMoment = count.check(z.lte(8.64e15));
 /** A SHA-256 as people see it. */
 const digest = z.string().check(z.regex(/^sha256:[0-9a-f]{64}$/));
 const texts = (most: number) => z.array(text).check(z.maxLength(most));
@@ -179,7 +181,7 @@ export const voidManagersParams = z.object({
     /** SHA-256 of the DER, lower-case hex. */
     fingerprint: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
     /** Its own end, in milliseconds. */
-    until: moment,
+    until: wholeMoment,
   })).check(z.maxLength(MAX_VOID_MANAGERS)),
 });
 

@@ -115,16 +115,22 @@ Deno.test("cert show shows a certificate of no node without a role", () =>
     assertEquals([shown.role, shown.cluster, shown.isCa], [null, null, true]);
   }));
 
+/** Has a state directory hold the identity of a node. */
+async function saveIdentity(stateDir: string) {
+  const root = await realRoot();
+  const leaf = await realLeaf(root);
+  const files = await openIdentityFiles(stateDir);
+  await files.save({
+    rootsPem: pem(root),
+    certificatePem: pem(leaf, root),
+    keyPem: encodePem("PRIVATE KEY", new Uint8Array(8)),
+  });
+  return leaf;
+}
+
 Deno.test("cert show shows the node's own certificate without a running node", () =>
   inFolder(async (stateDir) => {
-    const root = await realRoot();
-    const leaf = await realLeaf(root);
-    const files = await openIdentityFiles(stateDir);
-    await files.save({
-      rootsPem: pem(root),
-      certificatePem: pem(leaf, root),
-      keyPem: encodePem("PRIVATE KEY", new Uint8Array(8)),
-    });
+    const leaf = await saveIdentity(stateDir);
     const argv = ["cert", "show", "--json", "--state-dir", stateDir];
     const { code, stdout } = await runLine(argv);
     const shown = JSON.parse(stdout);
@@ -134,14 +140,7 @@ Deno.test("cert show shows the node's own certificate without a running node", (
 
 Deno.test("cert show names the file of an identity that is damaged", () =>
   inFolder(async (stateDir) => {
-    const root = await realRoot();
-    const leaf = await realLeaf(root);
-    const files = await openIdentityFiles(stateDir);
-    await files.save({
-      rootsPem: pem(root),
-      certificatePem: pem(leaf, root),
-      keyPem: encodePem("PRIVATE KEY", new Uint8Array(8)),
-    });
+    await saveIdentity(stateDir);
     await Deno.truncate(`${stateDir}/certificates/swarm-node.key`);
     const argv = ["cert", "show", "--state-dir", stateDir];
     const { code, stderr } = await runLine(argv);

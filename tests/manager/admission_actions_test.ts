@@ -1,67 +1,11 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { utf8 } from "../../lib/base/bytes.ts";
 import { DAY, HOUR, MINUTE } from "../../lib/base/time.ts";
 import type { Applicant } from "../../lib/cluster/applicant.ts";
 import { deny } from "../../lib/cluster/denylist.ts";
 import { turn } from "../fakes/clock.ts";
-import { newSession } from "./caller.ts";
-import { House, NOW, type TestNode } from "./house.ts";
+import { House, NOW } from "./house.ts";
+import { type Fields, Operated } from "./operated.ts";
 import { Running } from "./running.ts";
-
-type Fields = Record<string, unknown>;
-
-/** A manager that an operator changes. */
-class Operated implements AsyncDisposable {
-  readonly house: House;
-  readonly running: Running;
-
-  constructor(house: House, running: Running) {
-    this.house = house;
-    this.running = running;
-  }
-
-  static async start(): Promise<Operated> {
-    const house = await House.open();
-    return new Operated(house, await Running.start(house));
-  }
-
-  /** What an action answers; of an error, its code and text. */
-  async post(path: string, body: Fields): Promise<Fields> {
-    const answer = await this.running.api.operate({
-      method: "POST",
-      path: `/v1/${path}`,
-      body: utf8(JSON.stringify(body)),
-    });
-    const value = JSON.parse(answer.body);
-    return answer.status === 200 ? value : value.error;
-  }
-
-  async refusal(path: string, body: Fields): Promise<unknown> {
-    return (await this.post(path, body))["code"];
-  }
-
-  async get<T = Fields[]>(path: string): Promise<T> {
-    return (await this.running.get(`/v1/${path}`)).body as T;
-  }
-
-  /** Somebody asks by a token; gives what the manager says, or its code. */
-  async ask(tokenId = this.house.cluster.tokens.worker.id) {
-    const key = await this.house.crypto.generateKey();
-    const again = async () => {
-      try {
-        const answer = await this.house.ask(key, { tokenId });
-        return "applicant" in answer ? "pending" : answer.node;
-      } catch (error) {
-        return (error as { code: string }).code;
-      }
-    };
-    return { first: await again(), again };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.running[Symbol.asyncDispose]();
-  }
-}
 
 const ORDER = { role: "worker", lifeMs: HOUR, uses: 1 };
 
@@ -279,45 +223,6 @@ Deno.test("a manager that is to leave says that it is one", async () => {
   assertEquals(code, "precondition");
   assertEquals(message, "Cannot leave: this node is a manager");
   assertMatch(String(hint), /`swarmd leave` on their own machines/);
-});
-
-Deno.test("renew asks only who hears it and may renew, and says of the others why not", async () => {
-  await using operated = await Operated.start();
-  const { house, running } = operated;
-  const connected = async (node: TestNode) => {
-    const caller = running.connect(node.chain);
-    await caller.hello(newSession(house.newId()));
-    return caller;
-  };
-  const nodes = [
-    await house.addSeenNode(),
-    await house.addSeenNode(),
-    await house.addSeenNode(),
-  ] as const;
-  const [here, frozen, gone] = nodes;
-  const callers = [];
-  for (const node of nodes) callers.push(await connected(node));
-  await house.change(frozen.id, { admission: "suspended" });
-  callers[2]?.pipe.cut();
-  await turn();
-  const ids = nodes.map(({ id }) => id);
-  for (const wish of [{ ids, all: false }, { ids: [], all: true }]) {
-    assertEquals(await operated.post("nodes/renew", wish), {
-      asked: [here.id],
-      absent: [gone.id],
-      refused: [{ id: frozen.id, why: "it is suspended" }],
-    });
-  }
-  const none = { ids: [frozen.id, gone.id], all: false };
-  const said = await operated.post("nodes/renew", none);
-  assertEquals([said["code"], said["message"]], [
-    "precondition",
-    `Cannot renew: nobody could be asked; node ${frozen.id}: it is suspended; node ${gone.id}: it is not connected`,
-  ]);
-  callers[0]?.pipe.cut();
-  await turn();
-  const nobody = await operated.post("nodes/renew", { ids: [], all: true });
-  assertEquals(nobody["code"], "precondition");
 });
 
 Deno.test("accept-newer lets in who shows a newer certificate, and lists all others who wait to recover", async () => {
